@@ -1,0 +1,142 @@
+"""What a call would return, without computing values.
+
+The call is made twice, with two different sizes in place of every unknown one: a size of the result that differs between
+the two is unknown. Functions run on torch's "meta" device, which has shapes and no values; a module with real weights
+runs under `FakeTensorMode`, which treats its weights in the same way.
+"""
+
+import contextlib
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from labkeras.dtypes import standardize_dtype, to_torch
+from labkeras.errors import InvalidInputError
+from labkeras.nest import flatten, pack
+
+__all__ = ["infer", "outside_inference"]
+
+# Divisible by what models divide sizes by (reshapes, strides), and large enough to survive a few poolings.
+_TRIAL_SIZES = (240, 480)
+
+
+def infer(operation: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], placeholder: type) -> Any:
+    """The result of a call on placeholders: placeholders in the structure that the call returns.
+
+    Args:
+        operation: a function or module.
+        args, kwargs: its arguments, with placeholders anywhere in nested lists, tuples, dicts and slices.
+        placeholder: the class of placeholders, `KerasTensor`: `placeholder(shape, dtype)`.
+
+    Returns:
+        The structure that the call returns, with a placeholder for each tensor. A Python number that depends on an
+        unknown size becomes a placeholder of shape (); one that does not is returned as it is.
+
+    Raises:
+        InvalidInputError: if the call fails on tensors of these shapes.
+    """
+    first, second = (_Trial(number, placeholder).run(operation, args, kwargs) for number in range(2))
+    leaves = [_merge(a, b, placeholder) for a, b in zip(flatten(first), flatten(second), strict=True)]
+    return pack(_plain(first), leaves)
+
+
+@contextlib.contextmanager
+def outside_inference() -> Any:
+    """Within it, tensors are real again: a layer that is built while shapes are inferred gets real weights."""
+    from torch._subclasses.fake_tensor import unset_fake_temporarily  # heavy; only where a fake run is under way
+
+    with unset_fake_temporarily(), torch.device("cpu") if _on_meta() else contextlib.nullcontext():
+        yield
+
+
+class _Trial:
+    """One of the two calls: the sizes that unknown ones have in it."""
+
+    def __init__(self, number: int, placeholder: type) -> None:
+        self.number = number
+        self.placeholder = placeholder
+        self.shapes: list[Any] = []
+
+    def run(self, operation: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
+            with torch.no_grad():
+                if _is_pure(operation):
+                    args, kwargs = self.substitute((args, kwargs), "meta")
+                    return operation(*args, **kwargs)
+                return self._run_fake(operation, args, kwargs)
+        except InvalidInputError:
+            raise
+        except Exception as error:
+            name = getattr(operation, "name", None) or getattr(operation, "__name__", type(operation).__name__)
+            shapes = ", ".join(map(str, self.shapes))
+            raise InvalidInputError(
+                f"{name!r} cannot be applied to placeholders of the shapes {shapes}: {type(error).__name__}: {error}"
+            ) from error
+
+    def _run_fake(self, operation: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        from torch._subclasses.fake_tensor import FakeTensorMode  # imports sympy; most graphs never need it
+
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            args, kwargs = self.substitute((args, kwargs), None)
+            return operation(*args, **kwargs)
+
+    def substitute(self, structure: Any, device: str | None) -> Any:
+        """`structure` with a tensor in place of each placeholder; on `device`, where there is one, other tensors too."""
+        if isinstance(structure, self.placeholder):
+            return self._tensor(structure, device)
+        if isinstance(structure, torch.Tensor):
+            return structure if device is None else structure.detach().to(device)
+        if isinstance(structure, dict):
+            return {key: self.substitute(value, device) for key, value in structure.items()}
+        if isinstance(structure, list | tuple):
+            items = [self.substitute(item, device) for item in structure]
+            if isinstance(structure, list):
+                return items
+            return type(structure)(*items) if hasattr(structure, "_fields") else tuple(items)
+        if isinstance(structure, slice):
+            parts = (structure.start, structure.stop, structure.step)
+            return slice(*(self.substitute(part, device) for part in parts))
+        return structure
+
+    def _tensor(self, placeholder: Any, device: str | None) -> Any:
+        if placeholder.trials is not None:
+            return placeholder.trials[self.number]
+        self.shapes.append(placeholder.shape)
+        shape = [_TRIAL_SIZES[self.number] if size is None else size for size in placeholder.shape]
+        return torch.empty(shape, dtype=to_torch(placeholder.dtype), device=device)
+
+
+def _is_pure(operation: Any) -> bool:
+    """Whether an operation is a function of torch's or Python's: it holds no tensors, so that it runs on any device."""
+    if isinstance(operation, torch.nn.Module) or inspect.ismethod(operation):
+        return False
+    package = (getattr(operation, "__module__", None) or "torch").partition(".")[0]
+    return package in ("torch", "_operator", "builtins")
+
+
+def _merge(first: Any, second: Any, placeholder: type) -> Any:
+    if isinstance(first, torch.Tensor):
+        shape = [a if a == b else None for a, b in zip(first.shape, second.shape, strict=True)]
+        return placeholder(shape, standardize_dtype(first.dtype))
+    if isinstance(first, int) and not isinstance(first, bool) and first != second:
+        size = placeholder((), "int64")
+        size.trials = (first, second)
+        return size
+    return first
+
+
+def _plain(structure: Any) -> Any:
+    """torch's own result tuples (`torch.return_types.max`) as plain tuples, which one can rebuild."""
+    if isinstance(structure, dict):
+        return {key: _plain(value) for key, value in structure.items()}
+    if isinstance(structure, tuple) and not hasattr(structure, "_fields"):
+        return tuple(_plain(item) for item in structure)
+    if isinstance(structure, list):
+        return [_plain(item) for item in structure]
+    return structure
+
+
+def _on_meta() -> bool:
+    return torch.get_default_device().type == "meta"

@@ -1,0 +1,65 @@
+"""Seeds: `set_random_seed` for everything, `SeedGenerator` for one layer's own stream."""
+
+import random as python_random
+from typing import Any
+
+import numpy as np
+import torch
+
+from labkeras.errors import InvalidArgumentError
+from labkeras.variable import Variable, VariableModule
+
+__all__ = ["SeedGenerator", "set_random_seed"]
+
+
+def set_random_seed(seed: int) -> None:
+    """Seeds Python's, NumPy's and torch's generators.
+
+    Args:
+        seed: an integer in [0, 2³²).
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise InvalidArgumentError(f"`seed` must be an integer in [0, 2**32). Received: seed={seed!r}")
+    python_random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+class SeedGenerator(VariableModule):
+    """A stream of seeds: a layer's own source of randomness, with a state that is saved with the layer.
+
+    Args:
+        seed: start of the stream, an integer. With `None` the layer draws from torch's global generator, which
+            `set_random_seed` seeds; the state then only counts as a variable, as in Keras.
+    """
+
+    def __init__(self, seed: int | None = None, name: str | None = None) -> None:
+        super().__init__()
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
+            raise InvalidArgumentError(f"`seed` must be an integer or None. Received: seed={seed!r}")
+        self.seed = seed
+        self.name = name or "seed_generator"
+        start = np.array([(seed or 0) % 2**32, 0], dtype=np.int64)
+        state = Variable(start, dtype="int64", trainable=False, name="seed_generator_state")
+        state.path = f"{self.name}/{state.name}"
+        self.register_buffer("state", state)
+        self.state: Variable
+        self.eval()
+
+    def next_generator(self, device: torch.device) -> torch.Generator | None:
+        """A torch generator for one draw, at the next place of the stream; None means torch's global one."""
+        if self.seed is None:
+            return None
+        start, count = self.state.tolist()
+        self.state.assign([start, count + 1])
+        # Two 32-bit halves in one 64-bit seed, so that streams of different seeds do not meet.
+        return torch.Generator(device).manual_seed((start << 31) ^ count)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make an equal generator."""
+        return {"seed": self.seed}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "SeedGenerator":
+        """The generator that `get_config` described."""
+        return cls(**config)
