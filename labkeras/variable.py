@@ -77,8 +77,8 @@ class Variable(torch.nn.Parameter):
         variable.autocast = autocast
         return variable
 
-    # Declared for type checkers; set in `__new__`. torch's own `Tensor.name` is None for every leaf.
-    name: str
+    # Declared for type checkers; set in `__new__`. `name` has a value here to hide torch's `Tensor.name`, which is read-only.
+    name: str = ""
     path: str
     initializer: Any
     regularizer: Any
