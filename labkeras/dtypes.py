@@ -75,6 +75,8 @@ class DTypePolicy:
         'bfloat16'
     """
 
+    _keras_public_name = ("keras", "DTypePolicy")
+
     def __init__(self, name: str | None = None) -> None:
         name = config.floatx() if name is None else name
         if name in _MIXED_POLICIES:

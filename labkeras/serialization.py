@@ -24,7 +24,9 @@ __all__ = [
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
+    "register_base",
     "register_keras_serializable",
+    "register_special",
     "resolve",
     "serialize_keras_object",
 ]
@@ -169,7 +171,7 @@ def serialize_keras_object(obj: Any) -> Any:
     if isinstance(obj, list):
         return [serialize_keras_object(item) for item in obj]
     if isinstance(obj, tuple):
-        return {"class_name": "__tuple__", "items": [serialize_keras_object(item) for item in obj]}
+        return tuple(serialize_keras_object(item) for item in obj)
     if isinstance(obj, Mapping):
         return {str(key): serialize_keras_object(value) for key, value in obj.items()}
     if isinstance(obj, bytes):
@@ -268,7 +270,7 @@ def _serialize_instance(obj: Any) -> dict[str, Any]:
     config = {
         "module": module,
         "class_name": class_name,
-        "config": obj.get_config(),
+        "config": serialize_keras_object(obj.get_config()),
         "registered_name": registered_name,
     }
     for part in ("build_config", "compile_config"):

@@ -7,6 +7,7 @@ runs under `FakeTensorMode`, which treats its weights in the same way.
 
 import contextlib
 import inspect
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ from labkeras.dtypes import standardize_dtype, to_torch
 from labkeras.errors import InvalidInputError
 from labkeras.nest import flatten, pack
 
-__all__ = ["infer", "outside_inference"]
+__all__ = ["infer", "known_shape", "outside_inference"]
 
 # Divisible by what models divide sizes by (reshapes, strides), and large enough to survive a few poolings.
 _TRIAL_SIZES = (240, 480)
@@ -42,13 +43,29 @@ def infer(operation: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     return pack(_plain(first), leaves)
 
 
-@contextlib.contextmanager
-def outside_inference() -> Any:
-    """Within it, tensors are real again: a layer that is built while shapes are inferred gets real weights."""
-    from torch._subclasses.fake_tensor import unset_fake_temporarily  # heavy; only where a fake run is under way
+def outside_inference() -> contextlib.AbstractContextManager[Any]:
+    """Within it, tensors are real also while shapes are inferred: a layer that is built then gets real weights."""
+    if _running.number is None:
+        return contextlib.nullcontext()
+    from torch._subclasses.fake_tensor import unset_fake_temporarily  # loaded already: a fake run is under way
 
-    with unset_fake_temporarily(), torch.device("cpu") if _on_meta() else contextlib.nullcontext():
-        yield
+    return unset_fake_temporarily()
+
+
+def known_shape(shape: Any) -> tuple[int | None, ...]:
+    """A tensor's shape; while shapes are inferred, with None in place of the sizes that stand for unknown ones."""
+    if _running.number is None:
+        return tuple(shape)
+    return tuple(None if size == _TRIAL_SIZES[_running.number] else int(size) for size in shape)
+
+
+class _Running(threading.local):
+    """Which trial this thread is in, if it is in one."""
+
+    number: int | None = None
+
+
+_running = _Running()
 
 
 class _Trial:
@@ -78,9 +95,13 @@ class _Trial:
     def _run_fake(self, operation: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         from torch._subclasses.fake_tensor import FakeTensorMode  # imports sympy; most graphs never need it
 
-        with FakeTensorMode(allow_non_fake_inputs=True):
-            args, kwargs = self.substitute((args, kwargs), None)
-            return operation(*args, **kwargs)
+        before, _running.number = _running.number, self.number
+        try:
+            with FakeTensorMode(allow_non_fake_inputs=True):
+                args, kwargs = self.substitute((args, kwargs), None)
+                return operation(*args, **kwargs)
+        finally:
+            _running.number = before
 
     def substitute(self, structure: Any, device: str | None) -> Any:
         """`structure` with a tensor in place of each placeholder; on `device`, where there is one, other tensors too."""

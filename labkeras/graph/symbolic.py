@@ -172,6 +172,8 @@ class Node:
         self.kwargs = kwargs
         self.outputs = outputs
         self.name = name or _name_of(operation)
+        self.masks: tuple[str, ...] = ()
+        """The keyword arguments that masks were handed to; in Keras they are no edges of the graph."""
         for index, tensor in enumerate(self.output_tensors):
             tensor.node, tensor.index = self, index
         if hasattr(operation, "_inbound_nodes"):
@@ -183,6 +185,11 @@ class Node:
         return keras_tensors((self.args, self.kwargs))
 
     @property
+    def graph_inputs(self) -> list[KerasTensor]:
+        """The placeholders among the arguments without masks that were passed on by themselves."""
+        return keras_tensors((self.args, {name: value for name, value in self.kwargs.items() if name not in self.masks}))
+
+    @property
     def output_tensors(self) -> list[KerasTensor]:
         """The placeholders among the results, in order."""
         return keras_tensors(self.outputs)
@@ -192,7 +199,12 @@ class Node:
 
 
 def record(
-    operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any = None, name: str | None = None
+    operation: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    outputs: Any = None,
+    name: str | None = None,
+    masks: tuple[str, ...] = (),
 ) -> Any:
     """Notes a call on placeholders, and returns the placeholders of its results.
 
@@ -201,12 +213,13 @@ def record(
         args, kwargs: what it is called with.
         outputs: what it returns, where the caller knows; otherwise it is run without values to find out.
         name: the node's name, for a call that is not named after its operation.
+        masks: the keyword arguments that masks were handed to by themselves.
     """
     if outputs is None:
         outputs = infer(operation, args, kwargs, KerasTensor)
         if not any(isinstance(leaf, KerasTensor) for leaf in flatten(outputs)):
             return outputs
-    Node(operation, args, kwargs, outputs, name)
+    Node(operation, args, kwargs, outputs, name).masks = masks
     return outputs
 
 

@@ -1,0 +1,354 @@
+"""Function: the calls between inputs and outputs, in order, lowered to one straight-line Python function."""
+
+import inspect
+import linecache
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.fx
+
+from labkeras import config
+from labkeras.dtypes import to_torch
+from labkeras.errors import DisconnectedGraphError
+from labkeras.graph.input import InputLayer
+from labkeras.graph.shape_inference import infer
+from labkeras.graph.symbolic import KerasTensor, Node, describe
+from labkeras.nest import flatten, map_structure
+
+__all__ = ["Function"]
+
+
+@dataclass(frozen=True)
+class _Ref:
+    """The place of a placeholder in the flat list that a Function is copied and pickled as."""
+
+    index: int
+
+
+class Function:
+    """The calls that lead from inputs to outputs.
+
+    It walks back from the outputs, puts the calls in order, and writes them down as the body of a `forward` method: `code`.
+    The modules and constants that the calls need are attributes of the object that `forward` is called on, a model.
+
+    Args:
+        inputs: the placeholders that the data takes the place of, nested as the data will be.
+        outputs: the placeholders to compute, nested as the results will be.
+
+    Raises:
+        DisconnectedGraphError: if an output does not depend on the inputs alone, or is no placeholder.
+    """
+
+    def __init__(self, inputs: Any, outputs: Any) -> None:
+        self.inputs_structure = inputs
+        self.outputs_structure = outputs
+        self.inputs: list[KerasTensor] = _checked(inputs, "inputs")
+        self.outputs: list[KerasTensor] = _checked(outputs, "outputs")
+        self.nodes = _ordered(self.inputs, self.outputs)
+        self.operations = _operations(self.inputs, self.outputs)
+        self.constants: dict[str, torch.Tensor] = {}
+        self.code = ""
+        self.forward: Callable[..., Any] | None = None
+        self._attributes: dict[int, str] = {}
+
+    @property
+    def modules(self) -> list[torch.nn.Module]:
+        """The layers and modules that are called, each once, in the order of Keras's `model.layers`."""
+        return [operation for operation in self.operations if isinstance(operation, torch.nn.Module)]
+
+    def lower(self, attributes: dict[int, str]) -> None:
+        """Writes `forward`.
+
+        Args:
+            attributes: `id(module)` → the attribute of the model under which `forward` finds it.
+        """
+        self._attributes = attributes
+        self.constants = {}
+        code = _Writer(self, attributes).write()
+        self.code = code.src.strip() + "\n"
+        # Registered with linecache, so that tracebacks and debuggers show the lines.
+        filename = f"<labkeras forward {id(self):x}>"
+        linecache.cache[filename] = (len(self.code), None, self.code.splitlines(keepends=True), filename)
+        namespace = dict(code.globals)
+        exec(compile(self.code, filename, "exec"), namespace)
+        self.forward = namespace["forward"]
+
+    def compute_output_spec(self, inputs: list[Any]) -> Any:
+        """The placeholders of the outputs for other inputs, in the order of `inputs`; nothing is recorded."""
+        if all(old.shape == new.shape and old.dtype == new.dtype for old, new in zip(self.inputs, inputs, strict=True)):
+            return map_structure(lambda tensor: KerasTensor(tensor.shape, tensor.dtype), self.outputs_structure)
+        known = {id(old): new for old, new in zip(self.inputs, inputs, strict=True)}
+        for node in self.nodes:
+            args, kwargs = _replaced((node.args, node.kwargs), known)
+            spec = getattr(node.operation, "compute_output_spec", None)
+            result = spec(*args, **kwargs) if spec is not None else infer(node.operation, args, kwargs, KerasTensor)
+            known.update((id(old), new) for old, new in zip(flatten(node.outputs), flatten(result), strict=True))
+        return _replaced(self.outputs_structure, known)
+
+    def __reduce__(self) -> Any:
+        # Flat: following placeholders back through their nodes would recurse as deep as the model.
+        places = {id(tensor): _Ref(index) for index, tensor in enumerate(self.inputs)}
+        steps = []
+        for node in self.nodes:
+            arguments = _replaced((node.args, node.kwargs), places)
+            for tensor in node.output_tensors:
+                places.setdefault(id(tensor), _Ref(len(places)))
+            specs = map_structure(_spec_of, node.outputs)
+            steps.append((node.operation, arguments, specs, node.name, node.masks))
+        origins = [_origin(tensor) for tensor in self.inputs]
+        structures = _replaced((self.inputs_structure, self.outputs_structure), places)
+        operations = {id(operation): operation for operation in self.operations}
+        names = [(operations[key], name) for key, name in self._attributes.items() if key in operations]
+        return _rebuild, (origins, steps, structures, names)
+
+
+def _rebuild(origins: list[Any], steps: list[Any], structures: Any, names: list[tuple[Any, str]]) -> Function:
+    tensors: list[KerasTensor] = []
+    for shape, dtype, name, layer in origins:
+        tensor = KerasTensor(shape, dtype, name=name)
+        if layer is not None:
+            Node(layer, (), {}, tensor, name=layer.name)
+        tensors.append(tensor)
+    for operation, arguments, specs, name, masks in steps:
+        args, kwargs = _resolved(arguments, tensors)
+        outputs = map_structure(lambda spec: KerasTensor(*spec.spec) if isinstance(spec, _Spec) else spec, specs)
+        node = Node(operation, args, kwargs, outputs, name)
+        node.masks = masks
+        tensors.extend(node.output_tensors)
+    function = Function(*_resolved(structures, tensors))
+    function.lower({id(operation): name for operation, name in names})
+    return function
+
+
+@dataclass(frozen=True)
+class _Spec:
+    spec: tuple[Any, str]
+
+
+def _spec_of(leaf: Any) -> Any:
+    return _Spec((leaf.shape, leaf.dtype)) if isinstance(leaf, KerasTensor) else leaf
+
+
+def _origin(tensor: KerasTensor) -> tuple[Any, str, str, Any]:
+    layer = tensor.node.operation if tensor.node is not None and isinstance(tensor.node.operation, InputLayer) else None
+    return tensor.shape, tensor.dtype, tensor.name, layer
+
+
+def _replaced(structure: Any, table: dict[int, Any]) -> Any:
+    """`structure` with what `table` has for each placeholder; what it has not is left."""
+    return _mapped(structure, lambda leaf: table.get(id(leaf), leaf) if isinstance(leaf, KerasTensor) else leaf)
+
+
+def _resolved(structure: Any, tensors: list[KerasTensor]) -> Any:
+    return _mapped(structure, lambda leaf: tensors[leaf.index] if isinstance(leaf, _Ref) else leaf)
+
+
+def _mapped(structure: Any, function: Callable[[Any], Any]) -> Any:
+    """`map_structure` that looks into slices as well: `x[:, a:b]`."""
+
+    def leaf(item: Any) -> Any:
+        if isinstance(item, slice):
+            return slice(function(item.start), function(item.stop), function(item.step))
+        return function(item)
+
+    return map_structure(leaf, structure)
+
+
+def _checked(structure: Any, role: str) -> list[KerasTensor]:
+    tensors = flatten(structure)
+    for tensor in tensors:
+        if isinstance(tensor, KerasTensor):
+            continue
+        what = "a layer" if isinstance(tensor, torch.nn.Module) else f"a {type(tensor).__name__}"
+        hint = f"\n  Perhaps: {role} = {type(tensor).__name__}(…)(x)" if isinstance(tensor, torch.nn.Module) else ""
+        raise DisconnectedGraphError(
+            f"the {role} given to Model hold {what}, not a tensor: layers are joined by calling them on what `Input` or another "
+            f"layer returned.\n  Received: {role}={tensor!r}{hint}"
+        )
+    if not tensors:
+        raise DisconnectedGraphError(f"a model needs at least one of each. Received: {role}={structure!r}")
+    return tensors
+
+
+def _ordered(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> list[Node]:
+    """The calls that the outputs need, each after those whose results it takes. A loop: models can be deeper than the stack."""
+    given = {id(tensor) for tensor in inputs}
+    done: set[int] = set()
+    order: list[Node] = []
+    stack: list[tuple[KerasTensor, bool]] = [(tensor, False) for tensor in reversed(outputs)]
+    while stack:
+        tensor, parents_are_done = stack.pop()
+        node = tensor.node
+        if id(tensor) in given or (node is not None and id(node) in done):
+            continue
+        if node is None or isinstance(node.operation, InputLayer):
+            raise DisconnectedGraphError(
+                f"the outputs need the input {tensor.name!r} of shape {tensor.shape}, which is not among the inputs given to Model.\n"
+                f"  Received: inputs={[describe(known) for known in inputs]}"
+            )
+        if parents_are_done:
+            done.add(id(node))
+            order.append(node)
+            continue
+        stack.append((tensor, True))
+        stack.extend((parent, False) for parent in reversed(node.input_tensors))
+    return order
+
+
+def _operations(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> list[Any]:
+    """What is called, each once, in Keras's order: farthest from the outputs first, then as met when walking back.
+
+    `get_weights()` and saved files follow this order. Masks do not count: in Keras they are no edges of the graph.
+    """
+    order, met = _walk_back(inputs, outputs)
+    node_depth: dict[int, int] = {}
+    depth: dict[int, int] = {}
+    for node in reversed(order):
+        own = max(node_depth.get(id(node), 0), depth.get(id(node.operation), 0))
+        node_depth[id(node)] = depth[id(node.operation)] = own
+        for parent in _parents(node, inputs):
+            node_depth[id(parent)] = max(own + 1, node_depth.get(id(parent), 0))
+    operations = {id(node.operation): node.operation for node in order}
+    for tensor in inputs:
+        if tensor.node is not None and id(tensor.node.operation) not in operations:
+            operations[id(tensor.node.operation)] = tensor.node.operation
+    return sorted(operations.values(), key=lambda operation: (-depth.get(id(operation), 0), met.get(id(operation), -1)))
+
+
+def _walk_back(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> tuple[list[Node], dict[int, int]]:
+    """Nodes, parents before children, and for each operation when it was first met."""
+    met: dict[int, int] = {}
+    done: set[int] = set()
+    order: list[Node] = []
+    stack = [(tensor.node, False) for tensor in reversed(outputs)]
+    while stack:
+        node, parents_are_done = stack.pop()
+        if node is None or id(node) in done:
+            continue
+        if parents_are_done:
+            done.add(id(node))
+            order.append(node)
+            continue
+        met.setdefault(id(node.operation), len(met))
+        stack.append((node, True))
+        stack.extend((parent, False) for parent in reversed(_parents(node, inputs)))
+    return order, met
+
+
+def _parents(node: Node, inputs: list[KerasTensor]) -> list[Node]:
+    """The nodes that a node takes results of, its masks left out; none beyond the inputs."""
+    if any(tensor.node is node for tensor in inputs):
+        return []
+    return [tensor.node for tensor in node.graph_inputs if tensor.node is not None]
+
+
+class _Writer:
+    """Writes the calls of a Function through torch.fx, whose code generator knows how to print arguments."""
+
+    def __init__(self, function: Function, attributes: dict[int, str]) -> None:
+        self._function = function
+        self._attributes = attributes
+        self._graph = torch.fx.Graph()
+        self._values: dict[int, Any] = {}
+        self._training: Any = None
+        self._constants: dict[int, Any] = {}
+
+    def write(self) -> Any:
+        for index, tensor in enumerate(self._function.inputs):
+            self._values[id(tensor)] = self._graph.placeholder(_identifier(tensor.name, f"input_{index}"))
+        self._training = self._graph.placeholder("training", default_value=None)
+        for node in self._function.nodes:
+            self._bind(node, self._call(node))
+        self._graph.output(self._substitute(self._function.outputs_structure))
+        return self._graph.python_code("self")
+
+    def _call(self, node: Node) -> Any:
+        args, kwargs = self._substitute(node.args), self._substitute(node.kwargs)
+        operation = node.operation
+        if isinstance(operation, torch.nn.Module):
+            args, kwargs = self._fit(node, args, kwargs)
+            # `_run` is forward with its hooks; `__call__` would convert and check again what the graph has settled.
+            suffix = "._run" if hasattr(operation, "_run") else ""
+            return self._named(node, self._graph.call_module(self._attributes[id(operation)] + suffix, args, kwargs))
+        name = getattr(operation, "__name__", "")
+        if inspect.ismethoddescriptor(operation) and getattr(torch.Tensor, name, None) is operation:
+            return self._graph.call_method(name, args, kwargs)
+        return self._graph.call_function(operation, args, kwargs)
+
+    def _named(self, node: Node, call: Any) -> Any:
+        call._rename(_identifier(node.name, "layer"))
+        return call
+
+    def _fit(self, node: Node, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """Adds what a layer would find out for itself in each call: the training flag, and casts to its compute type."""
+        spec = getattr(node.operation, "_call_spec", None)
+        if spec is None:
+            return args, kwargs
+        if spec.takes_training and kwargs.get("training") is None and len(args) <= _place(spec, "training"):
+            kwargs = {**kwargs, "training": self._training}
+        if not node.operation.autocast:
+            return args, kwargs
+        return self._cast(node.args, args, node.operation), kwargs
+
+    def _cast(self, tensors: Any, values: Any, layer: Any) -> Any:
+        def cast(tensor: Any, value: Any) -> Any:
+            floating = isinstance(tensor, KerasTensor) and "float" in tensor.dtype
+            if not floating or tensor.dtype == layer.compute_dtype or layer._casts_own_inputs:
+                return value
+            return self._graph.call_method("to", (value, to_torch(layer.compute_dtype)))
+
+        return map_structure(cast, tensors, values)
+
+    def _bind(self, node: Node, value: Any) -> None:
+        """Finds the value of each placeholder that a call returned: the result itself, or items of it."""
+
+        def bind(structure: Any, value: Any) -> None:
+            if isinstance(structure, KerasTensor):
+                self._values[id(structure)] = value
+            elif isinstance(structure, dict):
+                for key, item in structure.items():
+                    bind(item, value[key])
+            elif isinstance(structure, list | tuple):
+                for index, item in enumerate(structure):
+                    if flatten(item):
+                        bind(item, value[index])
+
+        bind(node.outputs, value)
+
+    def _substitute(self, structure: Any) -> Any:
+        return _mapped(structure, self._value)
+
+    def _value(self, leaf: Any) -> Any:
+        if isinstance(leaf, KerasTensor):
+            return self._values[id(leaf)]
+        if isinstance(leaf, np.ndarray):
+            leaf = self._constants.setdefault(id(leaf), (leaf, _constant(leaf)))[1]
+        if isinstance(leaf, torch.Tensor):
+            return self._constant(leaf)
+        return leaf
+
+    def _constant(self, tensor: torch.Tensor) -> Any:
+        for name, known in self._function.constants.items():
+            if known is tensor:
+                return self._graph.get_attr(name)
+        name = f"constant_{len(self._function.constants)}"
+        self._function.constants[name] = tensor
+        return self._graph.get_attr(name)
+
+
+def _constant(array: np.ndarray[Any, Any]) -> torch.Tensor:
+    tensor = torch.as_tensor(array)
+    # NumPy's default of float64 would turn the whole model into float64.
+    return tensor.to(to_torch(config.floatx())) if tensor.is_floating_point() else tensor
+
+
+def _place(spec: Any, name: str) -> int:
+    return spec.names.index(name) if name in spec.names else len(spec.names)
+
+
+def _identifier(name: str, default: str) -> str:
+    name = "".join(character if character.isalnum() else "_" for character in name)
+    return name if name.isidentifier() else f"{default}_{name}" if name else default

@@ -1,0 +1,105 @@
+"""Dense: a learned linear map over the last axis."""
+
+from typing import Any, Unpack
+
+import torch
+from torch import Tensor
+
+from labkeras import activations, constraints, initializers, regularizers
+from labkeras.errors import InvalidArgumentError, UnsupportedArgumentError
+from labkeras.graph.symbolic import Shape
+from labkeras.layers.input_spec import InputSpec
+from labkeras.layers.layer import Layer, LayerOptions
+
+__all__ = ["Dense"]
+
+
+class Dense(Layer):
+    """Multiplies the last axis by a learned matrix: `activation(inputs @ kernel + bias)`.
+
+    Args:
+        units: size of the output's last axis, a positive integer.
+        activation: function, or its registered name; `None` leaves the result as it is.
+        use_bias: whether to add a learned vector.
+        kernel_initializer: start values of `kernel`, shape (features, units).
+        bias_initializer: start values of `bias`, shape (units,).
+        kernel_regularizer: penalty on `kernel`, added to the loss.
+        bias_regularizer: penalty on `bias`.
+        activity_regularizer: penalty on the output.
+        kernel_constraint: a function that `kernel` goes through after each update.
+        bias_constraint: the same for `bias`.
+
+    Shapes:
+        inputs: (batch, …, features)
+        output: (batch, …, units)
+
+    Example:
+        >>> Dense(3)(torch.ones(2, 5)).shape
+        torch.Size([2, 3])
+    """
+
+    _optional_config = frozenset({"lora_rank", "lora_alpha"})
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: int | None = None,
+        quantization_config: Any = None,
+        **base: Unpack[LayerOptions],
+    ) -> None:
+        super().__init__(activity_regularizer=activity_regularizer, **base)
+        if isinstance(units, bool) or not isinstance(units, int) or units <= 0:
+            raise InvalidArgumentError(f"`units` must be a positive integer. Received: units={units!r}")
+        for argument, value in (("lora_rank", lora_rank), ("lora_alpha", lora_alpha), ("quantization_config", quantization_config)):
+            if value is not None:
+                raise UnsupportedArgumentError(f"Dense does not support `{argument}` yet. Received: {argument}={value!r}")
+        self.units = units
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self.input_spec = InputSpec(min_ndim=2)
+        self.supports_masking = True
+
+    def build(self, input_shape: Shape) -> None:
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(input_shape[-1], self.units),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias",
+                shape=(self.units,),
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+        self.input_spec = InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
+
+    def call(self, inputs: Tensor) -> Tensor:
+        if self.bias is None:
+            return self.activation(torch.matmul(inputs, self.kernel))
+        if inputs.ndim == 2:
+            return self.activation(torch.addmm(self.bias, inputs, self.kernel))
+        return self.activation(torch.matmul(inputs, self.kernel) + self.bias)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (*input_shape[:-1], self.units)

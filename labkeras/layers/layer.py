@@ -1,0 +1,609 @@
+"""Layer: build once, call, weights, config."""
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, TypedDict
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labkeras import activations, constraints, dtypes, initializers, naming, regularizers, serialization
+from labkeras.dtypes import DTypePolicy
+from labkeras.errors import InvalidArgumentError, InvalidTypeError, did_you_mean
+from labkeras.graph.shape_inference import infer
+from labkeras.graph.symbolic import KerasTensor, Node, Shape, any_symbolic, standardize_shape
+from labkeras.layers import tracking
+from labkeras.layers.calling import CallSpec, build_for, call_eagerly, call_symbolically, calls
+from labkeras.legacy import modern_arguments
+from labkeras.nest import map_structure
+from labkeras.random import SeedGenerator
+from labkeras.variable import Variable, VariableModule, name_scope
+
+__all__ = ["Layer", "LayerOptions"]
+
+
+class LayerOptions(TypedDict, total=False):
+    """Arguments that every layer takes, by keyword."""
+
+    name: str | None
+    trainable: bool
+    dtype: Any
+    autocast: bool
+    activity_regularizer: Any
+    input_shape: Sequence[int | None] | None
+    batch_shape: Sequence[int | None] | None
+    batch_size: int | None
+    input_dim: int | None
+
+
+class Layer(VariableModule):
+    """A computation with weights: the base of all layers, and of models.
+
+    A subclass stores its settings in `__init__`, makes its weights in `build(input_shape)`, and computes in `call(inputs)`.
+    It is a `torch.nn.Module`: what torch knows of modules holds for layers, and modules may be attributes of layers.
+
+    Args:
+        name: its name; by counter from the class name unless given: "dense", "dense_1".
+        trainable: whether training changes its weights.
+        dtype: data type, or policy ("mixed_bfloat16"), of its weights and computation.
+        autocast: whether floating inputs are cast to the compute type.
+        activity_regularizer: regularizer of the output, added to the loss.
+        input_shape: shape of an input without the batch axis: builds a Sequential model that begins with this layer.
+        batch_shape: the same with the batch axis.
+        batch_size: the batch axis that goes with `input_shape`.
+        input_dim: short for `input_shape=(input_dim,)`.
+
+    Example:
+        >>> class Scale(Layer):
+        ...     def build(self, input_shape):
+        ...         self.factor = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="factor")
+        ...     def call(self, inputs):
+        ...         return inputs * self.factor
+        >>> Scale()(np.ones((2, 3))).shape
+        torch.Size([2, 3])
+    """
+
+    _call_spec: CallSpec
+    _makes_masks = False
+    _casts_own_inputs = False
+    # Arguments that Keras leaves out of a config when they are None.
+    _optional_config: frozenset[str] = frozenset()
+    # What the generated code of a functional model calls: `forward` with torch's hooks, and nothing of `__call__`.
+    _run = torch.nn.Module._wrapped_call_impl
+    _init_arguments: dict[str, Any]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__init__ = _recording_arguments(cls.__init__)  # type: ignore[method-assign]  # the same signature
+        if "build" in vars(cls):
+            cls.build = _building_once(cls.build)  # type: ignore[method-assign]  # the same signature
+        cls._call_spec = CallSpec.of(cls.call)
+        cls._makes_masks = cls.compute_mask is not Layer.compute_mask
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: Any = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        autocast: bool = True,
+        name: str | None = None,
+        input_shape: Sequence[int | None] | None = None,
+        batch_shape: Sequence[int | None] | None = None,
+        batch_size: int | None = None,
+        input_dim: int | None = None,
+        **unknown: Any,
+    ) -> None:
+        if unknown:
+            raise _unknown_arguments(type(self), unknown)
+        super().__init__()
+        if name is not None and (not isinstance(name, str) or not name or "/" in name):
+            raise InvalidArgumentError(f"`name` must be a non-empty string without '/'. Received: name={name!r}")
+        self.name: str = name if name is not None else naming.auto_name(type(self).__name__)
+        self.dtype_policy: DTypePolicy = dtypes.get(dtype)
+        self.autocast = autocast
+        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.input_spec: Any = None
+        self.supports_masking = False
+        self.built = False
+        self.__dict__["_trainable"] = bool(trainable)
+        self.__dict__["_inbound_nodes"] = []
+        self.__dict__["_losses"] = []
+        self.__dict__["_loss_owners"] = []
+        self._build_shapes: dict[str, Any] | None = None
+        self._called = False
+        self._wanted_batch_shape = _wanted_shape(input_shape, batch_shape, batch_size, input_dim)
+        self.eval()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs the layer on tensors, arrays or nested structures of them; on placeholders, records the call.
+
+        Args:
+            args, kwargs: what `call` takes. `training=True` or `False` is taken by every layer and passed down; without
+                it the outer layer's flag counts, then `train()`/`eval()`, then the default in `call`'s signature.
+
+        Raises:
+            InvalidInputError: if the inputs' ranks or sizes do not fit; the message names the layer.
+        """
+        if any_symbolic(args, kwargs):
+            return call_symbolically(self, args, kwargs)
+        return call_eagerly(self, args, kwargs)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """`call` on tensors that fit, and nothing else; torch's name for it, which hooks and compilers know."""
+        outputs = self.call(*args, **kwargs)
+        if self.activity_regularizer is not None:
+            self._regularize(outputs)
+        return outputs
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Computes the output; each layer has its own."""
+        raise NotImplementedError(f"the layer class {type(self).__name__} has no `call(self, inputs)`: write one.")
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the weights for inputs of a shape; the layers that have none inherit this."""
+        del input_shape
+        self.built = True
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the output for a shape of the input; None is an unknown size.
+
+        Here the layer is run without values. Layers that know a rule override this.
+        """
+        inputs = map_shapes(lambda shape: KerasTensor(shape, self.compute_dtype), input_shape)
+        outputs = self._infer_output_spec(inputs)
+        return map_structure(lambda tensor: tensor.shape, outputs)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """The placeholders that a call on placeholders returns."""
+        if type(self).compute_output_shape is Layer.compute_output_shape:
+            return self._infer_output_spec(*args, **kwargs)
+        shape = self.compute_output_shape(map_structure(lambda tensor: tensor.shape, args[0]))
+        return map_shapes(lambda one: KerasTensor(one, self.compute_dtype), shape)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """The mask of the output, given that of the input: here the same, for layers with `supports_masking`."""
+        del inputs
+        return previous_mask
+
+    # --- weights ------------------------------------------------------------------------------------------------------
+
+    def add_weight(
+        self,
+        shape: Any = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        aggregation: str = "none",
+        overwrite_with_gradient: bool = False,
+        name: str | None = None,
+    ) -> Variable:
+        """Makes a weight that belongs to this layer.
+
+        Args:
+            shape: sizes of its axes; () unless given.
+            initializer: start values: an initializer, or its name. Glorot uniform for floats, zeros else.
+            dtype: its data type; the layer's variable type unless given.
+            trainable: whether training changes it.
+            autocast, aggregation, overwrite_with_gradient: for Keras's signature; torch decides these.
+            regularizer: regularizer of its values, added to the loss.
+            constraint: a function that its values go through after each update.
+            name: its name; "variable" and a counter unless given.
+
+        Returns:
+            The `Variable`; assigned to an attribute, it is known to torch by the attribute's name.
+        """
+        del overwrite_with_gradient
+        dtype = dtypes.standardize_dtype(dtype if dtype is not None else self.variable_dtype)
+        if initializer is None:
+            initializer = "glorot_uniform" if "float" in dtype else "zeros"
+        shape = standardize_shape(() if shape is None else (shape,) if isinstance(shape, int) else shape)
+        if None in shape:
+            raise InvalidArgumentError(
+                f"layer {self.name!r} needs to know all sizes of the weight {name!r} to make it: give the layer inputs whose "
+                f"axes (but for the batch) are known. Received: shape={shape}"
+            )
+        variable = Variable(
+            initializers.get(initializer),
+            shape=shape,  # type: ignore[arg-type]  # no None is left in it
+            dtype=dtype,
+            trainable=trainable,
+            autocast=autocast,
+            aggregation=aggregation,
+            name=name,
+        )
+        variable.regularizer = regularizers.get(regularizer)
+        variable.constraint = constraints.get(constraint)
+        if not self._trainable:
+            variable.trainable = False
+        self._own(_free_name(self, variable.name), variable, trainable)
+        return variable
+
+    @property
+    def weights(self) -> list[Any]:
+        """All weights, the layer's own first; `get_weights` follows this order. Seeds and metrics are not weights."""
+        return _unique(_weights_of(self))
+
+    @property
+    def trainable_weights(self) -> list[Any]:
+        """The weights that training changes."""
+        return [weight for weight in self.weights if weight.requires_grad] if self._trainable else []
+
+    @property
+    def non_trainable_weights(self) -> list[Any]:
+        """The weights that training leaves alone."""
+        return [weight for weight in self.weights if not (self._trainable and weight.requires_grad)]
+
+    @property
+    def variables(self) -> list[Any]:
+        """The weights, and the states of seeds and metrics."""
+        return _unique(_state_of(self))
+
+    @property
+    def trainable_variables(self) -> list[Any]:
+        """The variables that training changes."""
+        return [variable for variable in self.variables if variable.requires_grad] if self._trainable else []
+
+    @property
+    def non_trainable_variables(self) -> list[Any]:
+        """The variables that training leaves alone."""
+        return [variable for variable in self.variables if not (self._trainable and variable.requires_grad)]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes this layer; setting it sets it for all layers within."""
+        return bool(self._trainable)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self.__dict__["_trainable"] = bool(value)
+        for parameter in self._parameters.values():
+            if parameter is not None:
+                parameter.requires_grad_(bool(value))
+        for child in self.children():
+            _set_trainable(child, bool(value))
+
+    def get_weights(self) -> list[np.ndarray[Any, Any]]:
+        """The values of all weights, as arrays, in the order of `weights`."""
+        return [np.array(weight.detach().cpu().numpy()) for weight in self.weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Replaces the values of all weights.
+
+        Args:
+            weights: arrays in the order and of the shapes of `get_weights()`.
+
+        Raises:
+            InvalidArgumentError: if the number of arrays or a shape differs; then nothing is changed.
+        """
+        own = self.weights
+        if len(own) != len(weights):
+            raise InvalidArgumentError(
+                f"layer {self.name!r} has {len(own)} weights. Received: a list of {len(weights)} arrays"
+            )
+        for weight, values in zip(own, weights, strict=True):
+            if tuple(weight.shape) != tuple(np.shape(values)):
+                raise InvalidArgumentError(
+                    f"the weight {getattr(weight, 'path', '?')!r} of layer {self.name!r} has the shape "
+                    f"{tuple(weight.shape)}. Received: shape={tuple(np.shape(values))}"
+                )
+        with torch.no_grad():
+            for weight, values in zip(own, weights, strict=True):
+                weight.copy_(torch.as_tensor(np.asarray(values)))
+
+    def count_params(self) -> int:
+        """The number of values in all weights.
+
+        Raises:
+            InvalidArgumentError: before the layer is built.
+        """
+        if not self.built:
+            raise InvalidArgumentError(
+                f"the weights of layer {self.name!r} cannot be counted before they are made: call it on data, or "
+                "`build(input_shape)`."
+            )
+        return sum(int(weight.numel()) for weight in self.weights)
+
+    # --- losses -------------------------------------------------------------------------------------------------------
+
+    def add_loss(self, loss: Any) -> None:
+        """Adds a scalar tensor, or a list of them, to what training minimises; called within `call`, each time anew."""
+        if calls.symbolic:
+            return
+        self._losses.extend(loss if isinstance(loss, list | tuple) else [loss])
+        (calls.root or self)._loss_owners.append(self)
+
+    @property
+    def losses(self) -> list[Tensor]:
+        """The losses added in the last call, and those of the weights' regularizers."""
+        added = [loss for module in self.modules() if isinstance(module, Layer) for loss in module._losses]
+        regularized = (weight for weight in self.trainable_weights if getattr(weight, "regularizer", None) is not None)
+        return [*added, *(weight.regularizer(weight) for weight in regularized)]
+
+    def _regularize(self, outputs: Any) -> None:
+        for output in outputs if isinstance(outputs, list | tuple) else [outputs]:
+            # The mean over the batch, as in Keras: the penalty must not grow with the batch.
+            self.add_loss(self.activity_regularizer(output) / output.shape[0])
+
+    # --- data types ---------------------------------------------------------------------------------------------------
+
+    @property
+    def dtype(self) -> str:
+        """The data type of the weights, by name; the same as `variable_dtype`."""
+        return self.dtype_policy.variable_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """The data type that weights are kept in."""
+        return self.dtype_policy.variable_dtype
+
+    @property
+    def compute_dtype(self) -> str:
+        """The data type that `call` computes in."""
+        return self.dtype_policy.compute_dtype
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Layer":
+        super()._apply(fn, recurse)
+        # `.half()`, `.double()` and Lightning's "bf16-true" move the weights: the policy follows, or inputs would be cast back.
+        moved = fn(torch.zeros(1, dtype=dtypes.to_torch(self.variable_dtype))).dtype
+        if moved.is_floating_point and moved is not dtypes.to_torch(self.variable_dtype):
+            self.dtype_policy = DTypePolicy(dtypes.standardize_dtype(moved))
+        return self
+
+    # --- graph --------------------------------------------------------------------------------------------------------
+
+    @property
+    def input(self) -> Any:
+        """The placeholders that the layer was called on, if that was once."""
+        tensors = self._only_node().input_tensors
+        return tensors[0] if len(tensors) == 1 else tensors
+
+    @property
+    def output(self) -> Any:
+        """The placeholders that the layer returned, if it was called once: `Model(model.inputs, layer.output)`."""
+        return self._only_node().outputs
+
+    def _only_node(self) -> Node:
+        nodes: list[Node] = self._inbound_nodes
+        if len(nodes) != 1:
+            times = "never" if not nodes else f"{len(nodes)} times"
+            raise InvalidArgumentError(
+                f"layer {self.name!r} was called on placeholders {times}: `input` and `output` say something only after one call."
+            )
+        return nodes[0]
+
+    # --- config -------------------------------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make an equal layer: name, trainable, dtype, and those of the class's own signature."""
+        config: dict[str, Any] = {"name": self.name, "trainable": self.trainable}
+        config["dtype"] = serialization.serialize_keras_object(self.dtype_policy)
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
+        if type(self).get_config is Layer.get_config:
+            values = {name: _config_value(self, name) for name in _own_arguments(type(self))}
+            config |= {name: value for name, value in values.items() if value is not None or name not in self._optional_config}
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Layer":
+        """The layer that `get_config` described."""
+        if cls.get_config is Layer.get_config:
+            config = {name: _restored(value) for name, value in config.items()}
+        return cls(**config)
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """The shapes that the layer was built for, for `build_from_config`."""
+        if not self._build_shapes:
+            return None
+        if len(self._build_shapes) == 1:
+            return {"input_shape": next(iter(self._build_shapes.values()))}
+        return {"shapes_dict": self._build_shapes}
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Builds the layer for the shapes that `get_build_config` gave."""
+        if self.built or not config:
+            return
+        shapes = config.get("shapes_dict") or {"input_shape": config.get("input_shape")}
+        named = {name.removesuffix("_shape"): shape for name, shape in shapes.items()}
+        build_for(self, {name: map_shapes(KerasTensor, _tuples(shape)) for name, shape in named.items()})
+
+    # --- torch --------------------------------------------------------------------------------------------------------
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Variable):
+            # `requires_grad` is off for a frozen layer's weights too: a weight that is known already stays what it was.
+            self._own(name, value, value.trainable or any(value is known for known in self._parameters.values()))
+        elif isinstance(value, list | dict | tuple):
+            self._set_container(name, tracking.track(value))
+        else:
+            super().__setattr__(name, value)
+
+    def _set_container(self, name: str, value: Any) -> None:
+        holder = tracking.holder_of(value)
+        if holder is not None:
+            # The container itself is the attribute; the holder beside it, under the same name, tells torch what is in it.
+            self.__dict__.pop(name, None)
+            self._modules[name] = holder
+        object.__setattr__(self, name, value)
+
+    def _own(self, name: str, variable: Variable, trainable: bool) -> None:
+        """Registers a variable under a name, and under no other one that it had."""
+        for table in (self._parameters, self._buffers):
+            for known in [key for key, value in table.items() if value is variable]:
+                del table[known]
+        self.__dict__.pop(name, None)
+        if trainable:
+            self._buffers.pop(name, None)
+            self._parameters[name] = variable
+        else:
+            self._parameters.pop(name, None)
+            self._buffers[name] = variable
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The graphs that a layer was called in belong to their models, not to a copy of the layer.
+        return {**super().__getstate__(), "_inbound_nodes": [], "_losses": [], "_loss_owners": []}  # type: ignore[misc]  # torch's is untyped
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+    def _infer_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        return infer(self.call, args, kwargs, KerasTensor)
+
+
+serialization.register_base("layers", Layer)
+serialization.register_special("keras", "DTypePolicy", dtypes.get)
+
+
+def map_shapes(function: Callable[[Shape], Any], shapes: Any) -> Any:
+    """`function` of each shape in a nested structure: a tuple or list of sizes is one shape."""
+    if isinstance(shapes, dict):
+        return {name: map_shapes(function, shape) for name, shape in shapes.items()}
+    if isinstance(shapes, list | tuple) and not all(size is None or isinstance(size, int) for size in shapes):
+        return [map_shapes(function, shape) for shape in shapes]
+    return function(tuple(shapes))
+
+
+def _tuples(shape: Any) -> Any:
+    """Shapes that went through JSON, as tuples again."""
+    return map_shapes(tuple, shape)
+
+
+def _recording_arguments(init: Callable[..., None]) -> Callable[..., None]:
+    """An `__init__` that first notes its arguments, for `get_config`, and puts today's words in place of old ones."""
+    signature = inspect.signature(init)
+
+    @functools.wraps(init)
+    def __init__(self: Layer, *args: Any, **kwargs: Any) -> None:
+        if "_init_arguments" not in self.__dict__:
+            kwargs = modern_arguments(tuple(base.__name__ for base in type(self).__mro__), kwargs)
+            try:
+                bound = signature.bind(self, *args, **kwargs)
+            except TypeError as error:
+                raise _wrong_arguments(type(self), signature, kwargs, error) from None
+            self.__dict__["_init_arguments"] = dict(list(bound.arguments.items())[1:])
+        init(self, *args, **kwargs)
+
+    return __init__
+
+
+def _building_once(build: Callable[..., None]) -> Callable[..., None]:
+    """A `build` whose weights' paths begin with the layer's name, and after which the layer is built."""
+
+    @functools.wraps(build)
+    def build_once(self: Layer, *args: Any, **kwargs: Any) -> None:
+        if self._build_shapes is None and (args or kwargs):
+            names = CallSpec.of(build).names
+            self._build_shapes = {**dict(zip(names, args, strict=False)), **kwargs}
+        with name_scope(self.name):
+            build(self, *args, **kwargs)
+        self.built = True
+
+    return build_once
+
+
+def _wrong_arguments(
+    cls: type[Layer], signature: inspect.Signature, kwargs: dict[str, Any], error: TypeError
+) -> Exception:
+    known = [*signature.parameters, *LayerOptions.__annotations__]
+    unknown = {name: value for name, value in kwargs.items() if name not in known}
+    if unknown:
+        return _unknown_arguments(cls, unknown)
+    return InvalidTypeError(f"{cls.__name__}: {error}. Received: {kwargs!r}")
+
+
+def _unknown_arguments(cls: type[Layer], unknown: dict[str, Any]) -> InvalidArgumentError:
+    known = [*_own_arguments(cls), *LayerOptions.__annotations__]
+    hints = "".join(did_you_mean(name, known) for name in unknown)
+    given = ", ".join(f"{name}={value!r}" for name, value in unknown.items())
+    return InvalidArgumentError(f"{cls.__name__} has no argument {', '.join(map(repr, unknown))}.{hints} Received: {given}")
+
+
+def _wanted_shape(
+    input_shape: Sequence[int | None] | None,
+    batch_shape: Sequence[int | None] | None,
+    batch_size: int | None,
+    input_dim: int | None,
+) -> Shape | None:
+    if input_dim is not None:
+        input_shape = (input_dim,)
+    if input_shape is not None:
+        return (batch_size, *standardize_shape(input_shape))
+    return None if batch_shape is None else standardize_shape(batch_shape)
+
+
+@functools.cache
+def _own_arguments(cls: type[Layer]) -> tuple[str, ...]:
+    """The names of a class's constructor arguments, without those that every layer takes."""
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+    own = [parameter.name for parameter in parameters if parameter.kind in named]
+    return tuple(name for name in own if name not in LayerOptions.__annotations__)
+
+
+def _config_value(layer: Layer, name: str) -> Any:
+    """An argument of the constructor as the layer keeps it; as it was given, if the layer keeps nothing of that name."""
+    if hasattr(layer, name):
+        value = getattr(layer, name)
+    elif name in layer._init_arguments:
+        value = layer._init_arguments[name]
+    else:
+        value = inspect.signature(type(layer).__init__).parameters[name].default
+    if inspect.isfunction(value) or inspect.isbuiltin(value):
+        return activations.serialize(value)
+    return serialization.serialize_keras_object(value)
+
+
+def _restored(value: Any) -> Any:
+    if isinstance(value, dict) and "class_name" in value and "config" in value:
+        return serialization.deserialize_keras_object(value)
+    return value
+
+
+def _free_name(layer: Layer, name: str) -> str:
+    candidate, number = name.replace(".", "_"), 0
+    while candidate in layer._parameters or candidate in layer._buffers or hasattr(type(layer), candidate):
+        number += 1
+        candidate = f"{name}_{number}"
+    return candidate
+
+
+def _set_trainable(module: torch.nn.Module, value: bool) -> None:
+    if isinstance(module, Layer):
+        module.trainable = value
+    elif isinstance(module, tracking._Holder):
+        for child in module.children():
+            _set_trainable(child, value)
+    else:
+        module.requires_grad_(value)
+
+
+def _own_tensors(module: torch.nn.Module) -> list[Any]:
+    buffers = (buffer for name, buffer in module._buffers.items() if name not in module._non_persistent_buffers_set)
+    return [tensor for tensor in (*module._parameters.values(), *buffers) if tensor is not None]
+
+
+def _weights_of(module: torch.nn.Module) -> list[Any]:
+    weights = [] if isinstance(module, SeedGenerator) else _own_tensors(module)
+    for child in module.children():
+        weights.extend(_weights_of(child))
+    return weights
+
+
+def _state_of(module: torch.nn.Module) -> list[Any]:
+    state = [tensor for tensor in (*module._parameters.values(), *module._buffers.values()) if tensor is not None]
+    # Keras's order: a layer's own seeds come before the layers within it.
+    children = sorted(module.children(), key=lambda child: not isinstance(child, SeedGenerator))
+    for child in children:
+        state.extend(_state_of(child))
+    return state
+
+
+def _unique(tensors: list[Any]) -> list[Any]:
+    return list({id(tensor): tensor for tensor in tensors}.values())

@@ -1,0 +1,74 @@
+"""Words of Keras 1 and 2 that old tutorials use, and today's: accepted with a `DeprecationWarning` that names the new word."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from labkeras.errors import InvalidArgumentError
+
+__all__ = ["modern_arguments"]
+
+# Class or method → old argument → today's.
+_RENAMED: Mapping[str, Mapping[str, str]] = {
+    "Layer": {
+        "init": "kernel_initializer",
+        "W_regularizer": "kernel_regularizer",
+        "b_regularizer": "bias_regularizer",
+        "W_constraint": "kernel_constraint",
+        "b_constraint": "bias_constraint",
+        "bias": "use_bias",
+        "batch_input_shape": "batch_shape",
+    },
+    "Dense": {"output_dim": "units"},
+    "Dropout": {"p": "rate"},
+    "Conv2D": {
+        "nb_filter": "filters",
+        "subsample": "strides",
+        "border_mode": "padding",
+        "dim_ordering": "data_format",
+    },
+    "MaxPooling2D": {"border_mode": "padding", "dim_ordering": "data_format"},
+    "GlobalAveragePooling2D": {"dim_ordering": "data_format"},
+    "BatchNormalization": {"beta_init": "beta_initializer", "gamma_init": "gamma_initializer"},
+    "Optimizer": {"lr": "learning_rate"},
+    "Model": {"input": "inputs", "output": "outputs"},
+    "fit": {"nb_epoch": "epochs"},
+    "fit_generator": {
+        "nb_epoch": "epochs",
+        "samples_per_epoch": "steps_per_epoch",
+        "nb_val_samples": "validation_steps",
+    },
+    "evaluate": {"val_samples": "steps"},
+    "predict": {"val_samples": "steps"},
+}
+# Old argument → old value → today's.
+_VALUES: Mapping[str, Mapping[Any, Any]] = {"data_format": {"tf": "channels_last", "th": "channels_first"}}
+
+
+def modern_arguments(names: tuple[str, ...], arguments: dict[str, Any]) -> dict[str, Any]:
+    """Keyword arguments with today's words in place of old ones.
+
+    Args:
+        names: the class and its bases, or the method, in the order in which to look: ("Dense", "Layer").
+        arguments: keyword arguments as they were given.
+
+    Raises:
+        InvalidArgumentError: if an old word and today's are both given.
+    """
+    renamed = {old: new for name in reversed(names) for old, new in _RENAMED.get(name, {}).items()}
+    old_words = [word for word in arguments if word in renamed]
+    if not old_words:
+        return arguments
+    modern = dict(arguments)
+    for old in old_words:
+        new = renamed[old]
+        if new in modern:
+            raise InvalidArgumentError(
+                f"{names[0]} was given `{old}` and `{new}`, which mean the same: `{old}` is the old word. "
+                f"Received: {old}={modern[old]!r}, {new}={modern[new]!r}"
+            )
+        value = modern.pop(old)
+        modern[new] = _VALUES.get(new, {}).get(value, value)
+        # 4: the caller of the constructor, past this function, the recorder of arguments and the constructor itself.
+        warnings.warn(f"{names[0]}: `{old}` is now called `{new}`.", DeprecationWarning, stacklevel=4)
+    return modern
