@@ -6,6 +6,7 @@
     │   ├── InvalidInputError                  a layer was called on inputs that it cannot take
     │   ├── DisconnectedGraphError             the tensors given to Model are not joined by calls
     │   ├── DataError                          the data given to fit, evaluate or predict cannot be used
+    │   ├── NotBuiltError (AttributeError)     what `build` makes was asked for before it
     │   └── NotCompiledError                   training was asked for before compile()
     ├── InvalidTypeError (TypeError)           an argument has a wrong type
     ├── UnknownComponentError (LookupError, ValueError)    no component has this name
@@ -34,6 +35,7 @@ __all__ = [
     "InvalidTypeError",
     "LabkerasError",
     "NonFiniteLossError",
+    "NotBuiltError",
     "NotCompiledError",
     "PluginError",
     "PluginWarning",
@@ -67,6 +69,10 @@ class DisconnectedGraphError(InvalidArgumentError):
 
 class DataError(InvalidArgumentError):
     """The data given to fit, evaluate or predict cannot be used."""
+
+
+class NotBuiltError(InvalidArgumentError, AttributeError):
+    """Something that `build` makes was asked for before it."""
 
 
 class NotCompiledError(InvalidArgumentError):
