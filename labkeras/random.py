@@ -33,6 +33,8 @@ class SeedGenerator(VariableModule):
             `set_random_seed` seeds; the state then only counts as a variable, as in Keras.
     """
 
+    _keras_public_name = ("keras.random", "SeedGenerator")
+
     def __init__(self, seed: int | None = None, name: str | None = None) -> None:
         super().__init__()
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int)):
@@ -57,7 +59,7 @@ class SeedGenerator(VariableModule):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make an equal generator."""
-        return {"seed": self.seed}
+        return {"seed": self.seed, "name": self.name}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "SeedGenerator":

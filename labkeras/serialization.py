@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from labkeras.errors import InvalidArgumentError, SerializationError, did_you_mean
+from labkeras.plugins.manager import load_plugins
 from labkeras.registry import CORE, KINDS, Entry, registry_of
 
 __all__ = [
@@ -297,6 +298,7 @@ def _plural(kind: str) -> str:
 
 def _entry_of(obj: Any) -> Entry | None:
     """The registry's entry of a class or function, if it has one."""
+    load_plugins()
     location = f"{obj.__module__}:{obj.__qualname__}"
     for kind in KINDS:
         for entry in registry_of(kind).entries_named(obj.__name__):
@@ -364,9 +366,10 @@ class _Reader:
 
     def _function(self, config: dict[str, Any], kind: str | None) -> Any:
         name, registered_name = config.get("config"), config.get("registered_name")
-        found = self._custom(registered_name, name)
+        # Keras writes `registered_name: "function"`, and the name that was registered as `config`.
+        found = self._custom(registered_name, name) or self._custom(name, name)
         if found is None:
-            module_kind = _kind_of(str(config.get("module")))
+            module_kind = _kind_of_config(config, kind)
             if module_kind is None or (kind is not None and module_kind != kind):
                 raise SerializationError(_unknown(config, str(registered_name or name), kind))
             found = _core_component(module_kind, str(name), config)
@@ -386,7 +389,7 @@ class _Reader:
         if special is not None:
             with custom_object_scope(self._custom_objects):
                 return self._checked(special(config), kind, config)
-        module_kind = _kind_of(module)
+        module_kind = _kind_of_config(config, kind)
         if module_kind is None:
             raise SerializationError(_unknown(config, str(registered_name or class_name), kind))
         if kind is not None and module_kind != kind:
@@ -460,6 +463,12 @@ def _kind_of(module: str) -> str | None:
     if module in _KIND_OF_MODULE:
         return _KIND_OF_MODULE[module]
     return next((kind for prefix, kind in _PRIVATE_MODULES if module.startswith(prefix)), None)
+
+
+def _kind_of_config(config: dict[str, Any], expected: str | None) -> str | None:
+    """The kind that a config names; `expected` where it names none, as old configs and Keras's functions do."""
+    module = config.get("module")
+    return expected if module in (None, "builtins") else _kind_of(str(module))
 
 
 def _core_component(kind: str, name: str, config: dict[str, Any]) -> Any:
