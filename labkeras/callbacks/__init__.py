@@ -1,0 +1,17 @@
+"""Objects that are called at fixed moments of training, evaluation and prediction."""
+
+from typing import TYPE_CHECKING
+
+from labkeras.lazy import exports
+
+if TYPE_CHECKING:
+    from labkeras.callbacks.callback import Callback as Callback
+    from labkeras.callbacks.callback_list import CallbackList as CallbackList
+    from labkeras.callbacks.early_stopping import EarlyStopping as EarlyStopping
+    from labkeras.callbacks.history import History as History
+    from labkeras.callbacks.lambda_callback import LambdaCallback as LambdaCallback
+    from labkeras.callbacks.model_checkpoint import ModelCheckpoint as ModelCheckpoint
+    from labkeras.callbacks.progbar_logger import ProgbarLogger as ProgbarLogger
+    from labkeras.callbacks.tensorboard import TensorBoard as TensorBoard
+
+__all__, __getattr__, __dir__ = exports(__name__)

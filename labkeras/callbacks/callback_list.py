@@ -1,0 +1,205 @@
+"""CallbackList: calls many callbacks as one."""
+
+import sys
+from typing import Any
+
+from labkeras.callbacks.callback import BATCH_HOOKS, Callback, Logs, Mode, overrides
+from labkeras.callbacks.history import History
+from labkeras.callbacks.logs import python_logs
+from labkeras.callbacks.progbar_logger import ProgbarLogger
+from labkeras.errors import InvalidTypeError
+from labkeras.nest import flatten
+
+__all__ = ["CallbackList"]
+
+
+class CallbackList(Callback):
+    """Calls callbacks in their order, with logs made of plain numbers.
+
+    Batch hooks are called only on callbacks that have them. Which do is found out when the list is made, so a
+    hook that is set on a callback later is not seen.
+
+    Args:
+        callbacks: a callback, or a nested list or dict of them. Lightning's callbacks may stand among them: they are
+            put aside in `lightning_callbacks` for the Trainer.
+        add_history: whether to append a `History` if there is none.
+        add_progbar: whether to append a `ProgbarLogger` if there is none.
+        model: the model that the callbacks get to see.
+        **params: what they get as `params`: "verbose", "epochs", "steps".
+
+    Attributes:
+        callbacks: the callbacks, in the order in which they are called.
+        lightning_callbacks: those that are Lightning's.
+        history: the `History` among the callbacks, or `None`.
+
+    Raises:
+        InvalidTypeError: if something in `callbacks` is no callback.
+
+    Example:
+        >>> callbacks = CallbackList([LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs))])
+        >>> callbacks.on_epoch_end(0, {"loss": torch.tensor(0.5)})
+        0 {'loss': 0.5}
+    """
+
+    takes_tensor_logs = True
+
+    def __init__(
+        self,
+        callbacks: Any = None,
+        add_history: bool = False,
+        add_progbar: bool = False,
+        model: Any = None,
+        **params: Any,
+    ) -> None:
+        super().__init__()
+        self.callbacks: list[Callback] = []
+        self.lightning_callbacks: list[Any] = []
+        for item in flatten([] if callbacks is None else callbacks):
+            (self.callbacks if _is_ours(item) else self.lightning_callbacks).append(item)
+        if add_history and not self._has(History):
+            self.callbacks.append(History())
+        if add_progbar and not self._has(ProgbarLogger):
+            self.callbacks.append(ProgbarLogger())
+        self.history = next((callback for callback in self.callbacks if isinstance(callback, History)), None)
+        self._listeners: dict[str, list[Callback]] = {}
+        self.set_model(model)
+        self.set_params(params)
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        self.params = params
+        if params:
+            for callback in self.callbacks:
+                callback.set_params(params)
+        self._find_listeners()
+
+    def set_model(self, model: Any) -> None:
+        if model is None:
+            return
+        super().set_model(model)
+        if self.history is not None:
+            model.history = self.history
+        for callback in self.callbacks:
+            callback.set_model(model)
+        self._find_listeners()
+
+    def needs_batch_hooks(self, mode: Mode) -> bool:
+        """Whether any callback must be called for every batch.
+
+        Args:
+            mode: "train", "test" or "predict".
+        """
+        return any(self._listeners[hook] for hook in BATCH_HOOKS[mode])
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        numbers = python_logs(logs)
+        for callback in self.callbacks:
+            callback.on_train_begin(numbers)
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        numbers = python_logs(logs)
+        for callback in self.callbacks:
+            callback.on_train_end(numbers)
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        numbers = python_logs(logs)
+        for callback in self.callbacks:
+            callback.on_epoch_begin(epoch, numbers)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        # All get one and the same dict: what a callback adds to it, those after it see.
+        numbers = python_logs(logs)
+        for callback in self.callbacks:
+            callback.on_epoch_end(epoch, numbers)
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        self._call("on_train_batch_begin", batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        self._call("on_train_batch_end", batch, logs)
+
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        numbers = python_logs(logs)
+        for callback in self.callbacks:
+            callback.on_batch_begin(batch, logs=numbers)
+
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        numbers = python_logs(logs)
+        for callback in self.callbacks:
+            callback.on_batch_end(batch, logs=numbers)
+
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        numbers = python_logs(logs)
+        for callback in self.callbacks:
+            callback.on_test_begin(numbers)
+
+    def on_test_end(self, logs: Logs | None = None) -> None:
+        numbers = python_logs(logs)
+        for callback in self.callbacks:
+            callback.on_test_end(numbers)
+
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        self._call("on_test_batch_begin", batch, logs)
+
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        self._call("on_test_batch_end", batch, logs)
+
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
+        numbers = python_logs(logs)
+        for callback in self.callbacks:
+            callback.on_predict_begin(numbers)
+
+    def on_predict_end(self, logs: Logs | None = None) -> None:
+        numbers = python_logs(logs)
+        for callback in self.callbacks:
+            callback.on_predict_end(numbers)
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        self._call("on_predict_batch_begin", batch, logs)
+
+    def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        self._call("on_predict_batch_end", batch, logs)
+
+    def _has(self, kind: type[Callback]) -> bool:
+        return any(isinstance(callback, kind) for callback in self.callbacks)
+
+    def _find_listeners(self) -> None:
+        for mode, hooks in BATCH_HOOKS.items():
+            called = [callback for callback in self.callbacks if callback.needs_batch_hooks(mode)]
+            for hook in hooks:
+                self._listeners[hook] = [callback for callback in called if overrides(callback, hook)]
+
+    def _call(self, hook: str, batch: int, logs: Logs | None) -> None:
+        numbers: dict[str, Any] | None = None
+        for callback in self._listeners[hook]:
+            if callback.takes_tensor_logs:
+                getattr(callback, hook)(batch, logs=logs or {})
+            else:
+                # Made for the first callback that wants numbers, shared by the others.
+                numbers = python_logs(logs) if numbers is None else numbers
+                getattr(callback, hook)(batch, logs=numbers)
+
+
+def _is_ours(item: Any) -> bool:
+    """Whether `item` is a callback of ours; False for one of Lightning's, an error for anything else."""
+    if isinstance(item, Callback):
+        return True
+    # Whoever has a Lightning callback has imported Lightning; importing it here would take seconds.
+    lightning = sys.modules.get("pytorch_lightning")
+    if lightning is not None and isinstance(item, lightning.Callback):
+        return False
+    raise InvalidTypeError(
+        "`callbacks` takes objects of labkeras.callbacks.Callback and of pytorch_lightning.Callback. "
+        f"Received: {item!r} of type {type(item).__module__}.{type(item).__qualname__}{_advice(item)}"
+    )
+
+
+def _advice(item: Any) -> str:
+    if isinstance(item, type):
+        return f"\n  Perhaps: {item.__name__}(…), an object of that class"
+    module = type(item).__module__.split(".")[0]
+    if module == "lightning":
+        # A second copy of Lightning under another name, whose callbacks the first copy's Trainer would not call.
+        return f"\n  Perhaps: pytorch_lightning.callbacks.{type(item).__name__}, of the package that labkeras uses"
+    if module == "keras":
+        return f"\n  Perhaps: labkeras.callbacks.{type(item).__name__}"
+    return ""
