@@ -66,6 +66,8 @@ def sparsemax(x: TensorLike, axis: int = -1) -> Tensor:
     x = as_tensor(x)
     ordered = torch.sort(x, dim=axis, descending=True)[0]
     rank = torch.cumsum(torch.ones_like(x), axis)
+    # Differs from Keras: its τ adds up running sums in place of scores, so that its results sum to one only where a
+    # single score is in the support.
     # With the k highest scores in the support τ is (their sum - 1) / k. It is largest for the right k: the scores
     # beyond it lie below τ, and would only draw it down.
     candidates = (torch.cumsum(ordered, axis) - 1) / rank
@@ -74,6 +76,8 @@ def sparsemax(x: TensorLike, axis: int = -1) -> Tensor:
 
 
 def _warn_of_one_class(axis: int, shape: tuple[int, ...]) -> None:
+    if torch.compiler.is_compiling():
+        return
     warnings.warn(
         f"softmax over an axis of size 1 is always 1, whatever the scores are. For a single probability use 'sigmoid'. "
         f"Received: axis={axis}, shape={shape}",

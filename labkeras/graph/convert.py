@@ -42,7 +42,9 @@ def as_tensor(x: TensorLike) -> Tensor:
     if array.dtype.kind not in "biufc":
         raise InvalidTypeError(f"expected a tensor, an array or numbers. Received: {type(x).__name__} {x!r}")
     tensor = torch.from_numpy(array)
-    return tensor if isinstance(x, np.ndarray | np.generic) else tensor.to(_dtype_of_numbers(array))
+    # NumPy's float64 is a Python float as well, and taken for one, as in Keras.
+    keeps_dtype = isinstance(x, np.ndarray | np.generic) and not isinstance(x, float)
+    return tensor if keeps_dtype else tensor.to(_dtype_of_numbers(array))
 
 
 def _dtype_of_numbers(array: np.ndarray[Any, Any]) -> torch.dtype:
