@@ -2,6 +2,7 @@
 
 import inspect
 import linecache
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -310,11 +311,11 @@ class _Writer:
                 self._values[id(structure)] = value
             elif isinstance(structure, dict):
                 for key, item in structure.items():
-                    bind(item, value[key])
+                    bind(item, self._graph.call_function(operator.getitem, (value, key)))
             elif isinstance(structure, list | tuple):
                 for index, item in enumerate(structure):
                     if flatten(item):
-                        bind(item, value[index])
+                        bind(item, self._graph.call_function(operator.getitem, (value, index)))
 
         bind(node.outputs, value)
 
