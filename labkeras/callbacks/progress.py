@@ -47,7 +47,8 @@ class ProgressBar:
         self.title = title
         self.bar = bar
         self.unit = unit
-        self._live = _can_redraw(sys.stdout)
+        self.stream = sys.stdout
+        self._live = _can_redraw(self.stream)
         self._console: Console | None = None
         self._drawn_width = 0
         self._names: list[str] = []
@@ -55,9 +56,8 @@ class ProgressBar:
         self._after_first_step: float | None = None
         # Where nothing is drawn before the end, no update has anything to do.
         self._next_drawing = self._start if self._live and bar else float("inf")
-        if _open_bar is not None:
-            # A loop was broken off in the middle of its line.
-            _open_bar.clear()
+        # A loop may have been broken off in the middle of its line.
+        _clear_open_bar()
         if title and self._live:
             self._write(Text(f"{title}\n"))
 
@@ -94,15 +94,13 @@ class ProgressBar:
 
     def clear(self) -> None:
         """Empties the line, so that something else can be written there; the next update draws it anew."""
-        global _open_bar
-        self._write(Text(" " * self._drawn_width + "\r"), restart=True)
+        self.stream.write("\r" + " " * self._drawn_width + "\r")
         self._drawn_width = 0
         self._next_drawing = 0.0
-        _open_bar = None
 
     def _draw(self, line: Text) -> None:
         global _open_bar
-        if _is_terminal(sys.stdout):
+        if _is_terminal(self.stream):
             # "\r" returns to the start of a row, so the line must not go over into a second one while it is redrawn.
             line.truncate(max(1, self._get_console().width - 1), overflow="ellipsis")
         width = line.cell_len
@@ -129,7 +127,7 @@ class ProgressBar:
         if not self.target:
             line.append(f"{current:7d}/Unknown")
             return
-        sign = "━" if _can_write("━", sys.stdout) else "="
+        sign = "━" if _can_write("━", self.stream) else "="
         done = min(_BAR_WIDTH, int(_BAR_WIDTH * current / self.target))
         line.append(self._count(current), "bold").append(" ")
         line.append(sign * done, "green").append(sign * (_BAR_WIDTH - done), "white")
@@ -152,7 +150,7 @@ class ProgressBar:
     def _get_console(self) -> Console:
         if self._console is None:
             # A notebook shows a terminal's colours; rich's own way there is a new output for each line.
-            self._console = Console(file=sys.stdout, force_terminal=True, force_jupyter=False, highlight=False)
+            self._console = Console(file=self.stream, force_terminal=True, force_jupyter=False, highlight=False)
         return self._console
 
     def _write(self, text: Text, restart: bool = False) -> None:
@@ -163,8 +161,8 @@ class ProgressBar:
             rendered = capture.get()
         else:
             rendered = text.plain
-        sys.stdout.write("\r" + rendered if restart else rendered)
-        sys.stdout.flush()
+        self.stream.write("\r" + rendered if restart else rendered)
+        self.stream.flush()
 
 
 def say(message: str) -> None:
@@ -173,9 +171,16 @@ def say(message: str) -> None:
     Args:
         message: one or more lines, without the last line break.
     """
-    if _open_bar is not None:
-        _open_bar.clear()
+    _clear_open_bar()
     print(message, flush=True)
+
+
+def _clear_open_bar() -> None:
+    global _open_bar
+    # The standard output may have been exchanged, and the old one closed, since the bar was drawn.
+    if _open_bar is not None and _open_bar.stream is sys.stdout:
+        _open_bar.clear()
+    _open_bar = None
 
 
 def _can_redraw(stream: Any) -> bool:

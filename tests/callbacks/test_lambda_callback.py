@@ -39,5 +39,5 @@ def test_misspelt_hook_is_an_error_with_the_nearest_name() -> None:
 
 
 def test_something_that_is_no_function_is_an_error() -> None:
-    with pytest.raises(InvalidTypeError, match="takes functions. Received: on_epoch_end=3"):
+    with pytest.raises(InvalidTypeError, match=r"takes functions\. Received: on_epoch_end=3"):
         LambdaCallback(on_epoch_end=3)  # type: ignore[arg-type]
