@@ -23,6 +23,8 @@ def model_graph(model: Any) -> Any:
     Returns:
         A `Summary`, or None for a model whose config does not list its layers.
     """
+    if not hasattr(model, "get_config"):
+        return None
     try:
         config = serialize_keras_object(model)
     except NotImplementedError:
