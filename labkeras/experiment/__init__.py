@@ -1,0 +1,17 @@
+"""Experiments: from a config to a run, and what it leaves behind.
+
+`compose(overrides)` makes a config, `validate(config)` says what is wrong with it, `run(config)` trains and returns the results.
+"""
+
+from typing import TYPE_CHECKING
+
+from labkeras.lazy import exports
+
+if TYPE_CHECKING:
+    from labkeras.experiment.compose import compose as compose
+    from labkeras.experiment.model_spec import build_model as build_model
+    from labkeras.experiment.run import run as run
+    from labkeras.experiment.schema import schema_of as schema_of
+    from labkeras.experiment.validate import validate as validate
+
+__all__, __getattr__, __dir__ = exports(__name__)

@@ -1,0 +1,143 @@
+"""What Hydra refused to compose, in our words: the override or file, the key, the nearest right ones."""
+
+import re
+from dataclasses import dataclass
+
+import hydra
+import yaml
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from labkeras.errors import LabkerasError, UnknownComponentError, did_you_mean
+from labkeras.experiment.sources import GROUPS
+from labkeras.experiment.words import listed, nearest
+from labkeras.registry import registry_of
+
+__all__ = ["REFUSALS", "Refusal", "first_lines", "loader", "refusal_of"]
+
+REFUSALS = (HydraException, OmegaConfBaseException, yaml.YAMLError, LabkerasError, ValueError)
+"""What composing a config raises when the config is at fault."""
+
+
+def loader() -> ConfigLoader:
+    """What finds options and files; Hydra must be initialized."""
+    return GlobalHydra.instance().config_loader()
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a config could not be composed.
+
+    Args:
+        sentence: the fault.
+        culprit: the override at fault, or None if a file is.
+        instead: an override to go on with in its place, to find what else is wrong.
+    """
+
+    sentence: str
+    culprit: str | None = None
+    instead: str | None = None
+
+
+def refusal_of(error: Exception, lines: list[str], config_name: str) -> Refusal:
+    """What an error of Hydra's means.
+
+    Args:
+        error: one of `REFUSALS`.
+        lines: the overrides that were given to Hydra.
+        config_name: the primary config.
+    """
+    if isinstance(error, MissingConfigException):
+        return _missing_option(error, lines, config_name)
+    message = first_lines(error)
+    culprit = _culprit(str(error), lines)
+    if culprit is None:
+        return Refusal(message)
+    key = _key(culprit)
+    if "Could not override" in message and "@" not in key:
+        return Refusal(
+            f"{culprit}: {_no_such_key(key, [line for line in lines if line != culprit], config_name)}", culprit
+        )
+    if "Ambiguous value" in message or "requires --multirun" in message:
+        value = culprit.partition("=")[2]
+        return Refusal(f"{culprit}: several values are a sweep: add -m. A list has brackets: {key}=[{value}]", culprit)
+    return Refusal(f"{culprit}: {message}", culprit)
+
+
+def _culprit(message: str, lines: list[str]) -> str | None:
+    """The override that a message of Hydra's is about: it holds the key."""
+    named = [line for line in lines if re.search(rf"(?<![\w.]){re.escape(_key(line))}(?![\w.])", message)]
+    return max(named, key=lambda line: (line in message, len(_key(line))), default=None)
+
+
+def _key(line: str) -> str:
+    return line.partition("=")[0].lstrip("+~")
+
+
+def first_lines(error: Exception) -> str:
+    """A message on one line, without the address of Hydra's documentation."""
+    text = str(error) or str(error.__cause__ or type(error).__name__)
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    return "; ".join(line for line in lines if line and "hydra.cc" not in line)
+
+
+def _missing_option(error: MissingConfigException, lines: list[str], config_name: str) -> Refusal:
+    """A group has no such option, or there is no such group or file."""
+    wanted = error.missing_cfg_file or _quoted(str(error))
+    if wanted == config_name:
+        return Refusal(f"--config-name={config_name!r}: no folder of the search path has {config_name}.yaml")
+    group, _, option = wanted.rpartition("/")
+    if group not in loader().list_groups("") and (parent := group.partition("/")[0]) in GROUPS:
+        group, option = parent, wanted.partition("/")[2]
+    options = loader().get_group_options(group)
+    near = did_you_mean(option, options)
+    place = re.match(r"In '([^']*)'", str(error))
+    culprit = next((line for line in lines if _key(line).partition("@")[0] == group and option in line), None)
+    where = culprit or f"{group}={option}" + (f" in {place[1]}.yaml" if place else "")
+    first = re.search(r"Did you mean '([^']*)'", near)
+    instead = culprit.replace(option, first[1]) if culprit and first else None
+    return Refusal(f"{where}: {_no_such_option(group, option, options, near)}", culprit, instead)
+
+
+def _quoted(message: str) -> str:
+    found = re.search(r"Could not (?:find|load) '([^']*)'", message)
+    return found[1] if found else ""
+
+
+def _no_such_option(group: str, option: str, options: list[str], near: str) -> str:
+    if group in GROUPS:
+        try:
+            registry_of(GROUPS[group]).entry(option)
+        except UnknownComponentError as error:
+            # The registry knows of plugins that were set aside; files in the same group it does not know.
+            return f"{error}" if "Did you mean" in str(error) or not near else f"no such option.{near}"
+    if not options:
+        groups = [name for name in loader().list_groups("") if name != "hydra"]
+        return f"there is no group {group!r}.{nearest(group, groups, 'Groups')}"
+    return f"the group {group!r} has no option {option!r}.{near or listed(options, 'Options')}"
+
+
+def _no_such_key(key: str, others: list[str], config_name: str) -> str:
+    """Where in the config a key leaves it, and the nearest keys there."""
+    try:
+        node = hydra.compose(config_name, [line for line in others if not line.startswith("~")])
+    except REFUSALS:
+        return "there is no such key"
+    parts = key.split(".")
+    above: list[str] = []
+    for part in parts:
+        if not isinstance(node, DictConfig):
+            return f"{'.'.join(above)} is a value, which has no keys"
+        if part not in node:
+            break
+        node = node._get_node(part)
+        above.append(part)
+    known = [str(name) for name in node] if isinstance(node, DictConfig) else []
+    if not above:
+        known += [group for group in loader().list_groups("") if group not in ("hydra", *known)]
+    place = f"in {'.'.join(above)}" if above else "in the config"
+    near = nearest(parts[len(above)], known)
+    return f"there is no key {parts[len(above)]!r} {place}.{near} A new key needs a plus: +{key}=…"

@@ -1,0 +1,215 @@
+"""Where Hydra finds options: in YAML files, and, with no file written, in the registry.
+
+`labkeras://` answers from the registry: the option `optimizer=adam` is the node of `adam` with the defaults of its
+signature. `lk://` reads YAML files like Hydra's `file://`, and gives each node in them all its arguments, so that
+every one can be overridden, swept and completed. The user's folders are searched first, then the shipped `conf/`, then
+the registry.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.object_type import ObjectType
+from hydra.core.plugins import Plugins
+from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf
+
+from labkeras.errors import AmbiguousComponentError, UnknownComponentError
+from labkeras.experiment.components import BY_SHAPE, complete, defaults_of
+from labkeras.registry import registry_of
+
+__all__ = ["GROUPS", "FileSource", "RegistrySource", "installed", "shipped_conf"]
+
+GROUPS = {
+    "callbacks": "callbacks",
+    "data": "datasets",
+    "layer": "layers",
+    "loss": "losses",
+    "metrics": "metrics",
+    "model": "models",
+    "optimizer": "optimizers",
+    "schedule": "schedules",
+}
+"""Config group → kind of the components that are its options."""
+
+# Of these groups several options are used at once, so that each is filed below its name; "none" stands for no option.
+_OF_MANY = ("callbacks", "metrics")
+_NONE = "none"
+
+
+def shipped_conf() -> Path:
+    """The folder `conf` that comes with labkeras: in the package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    return next(folder for folder in (package / "conf", package.parent / "conf") if (folder / "train.yaml").is_file())
+
+
+@contextmanager
+def installed(config_dir: str | None = None) -> Iterator[str]:
+    """Within it Hydra knows the sources; another Hydra application in the same process sees nothing of them.
+
+    Args:
+        config_dir: a folder that is searched before all others.
+
+    Yields:
+        The folder to give to Hydra as that of the primary config.
+    """
+    plugins = Plugins.instance()
+    for plugin in (FileSource, RegistrySource, _SearchPath):
+        plugins.register(plugin)
+    before = _SearchPath.folders
+    _SearchPath.folders = _folders(config_dir)
+    try:
+        yield str(shipped_conf())
+    finally:
+        _SearchPath.folders = before
+
+
+def _folders(config_dir: str | None) -> list[str]:
+    """The user's folders: the named one, then `conf` in the current one."""
+    folders = [Path(config_dir)] if config_dir is not None else []
+    folders += [Path("conf")] if Path("conf").resolve() != shipped_conf() else []
+    return [str(folder.resolve()) for folder in folders if folder.is_dir()]
+
+
+class FileSource(ConfigSource):
+    """YAML files in a folder; the nodes in them get all their arguments."""
+
+    @staticmethod
+    def scheme() -> str:
+        """The first part of its addresses."""
+        return "lk"
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        path = self._file(config_path)
+        if not path.is_file():
+            raise ConfigLoadError(f"Config not found : {path}")
+        header = self._get_header_dict(path.read_text(encoding="utf-8"))
+        config = OmegaConf.load(path)
+        if isinstance(config, DictConfig):
+            is_whole = header["package"] == "_global_" or "/" not in config_path
+            config = _completed(config, is_whole)
+        return ConfigResult(provider=self.provider, path=self.full_path(), config=config, header=header)
+
+    def available(self) -> bool:
+        return self.is_group("")
+
+    def is_group(self, config_path: str) -> bool:
+        return os.path.isdir(os.path.join(self.path, config_path))
+
+    def is_config(self, config_path: str) -> bool:
+        return self._file(config_path).is_file()
+
+    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+        found: list[str] = []
+        folder = os.path.join(self.path, config_path)
+        for name in os.listdir(folder):
+            self._list_add_result(found, os.path.join(config_path, name), name, results_filter)
+        return sorted(set(found))
+
+    def _file(self, config_path: str) -> Path:
+        return Path(self.path, self._normalize_file_name(config_path))
+
+
+class RegistrySource(ConfigSource):
+    """The components of the registry, as options of the groups in `GROUPS`."""
+
+    @staticmethod
+    def scheme() -> str:
+        """The first part of its addresses."""
+        return "labkeras"
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        group, _, name = config_path.partition("/")
+        node = {} if name == _NONE else _option(group, name)
+        # A qualified name has a slash in it, which Hydra would take for a group of its own.
+        header = {"package": group if "/" in name else None}
+        return ConfigResult(provider=self.provider, path=self.full_path(), config=OmegaConf.create(node), header=header)
+
+    def available(self) -> bool:
+        return True
+
+    def is_group(self, config_path: str) -> bool:
+        return config_path == "" or config_path in GROUPS
+
+    def is_config(self, config_path: str) -> bool:
+        group, _, name = config_path.removesuffix(".yaml").partition("/")
+        if group not in GROUPS or not name:
+            return False
+        try:
+            return name in _extra_options(group) or name in registry_of(GROUPS[group])
+        except AmbiguousComponentError:
+            return True  # loading it says which distributions provide the name
+
+    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+        if config_path == "":
+            return [] if results_filter == ObjectType.CONFIG else sorted(GROUPS)
+        if config_path not in GROUPS or results_filter == ObjectType.GROUP:
+            return []
+        return sorted({*registry_of(GROUPS[config_path]).names(), *_extra_options(config_path)})
+
+
+class _SearchPath(SearchPathPlugin):
+    """Puts the sources in their order, with `lk://` where Hydra has `file://`."""
+
+    folders: ClassVar[list[str] | None] = None  # None: not our application
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        if self.folders is None:
+            return
+        for element in search_path.get_path():
+            if element.provider == "main" and "://" not in element.path:
+                element.path = f"lk://{element.path}"
+        for folder in self.folders:
+            search_path.prepend("labkeras-user", f"lk://{folder}", "main")
+        search_path.append("labkeras-registry", "labkeras://")
+
+
+def _extra_options(group: str) -> tuple[str, ...]:
+    """Names that are no components: "none", and the metrics that are picked by the shapes of the output."""
+    return ((_NONE,) if group in _OF_MANY else ()) + (BY_SHAPE if group == "metrics" else ())
+
+
+def _option(group: str, name: str) -> dict[str, Any]:
+    try:
+        node = defaults_of(GROUPS[group], name)
+    except UnknownComponentError as error:
+        raise ConfigLoadError(str(error)) from error
+    if group == "model":
+        node = {"kind": "subclass", **node}
+    return {name.rpartition("/")[2]: node} if group in _OF_MANY else node
+
+
+def _completed(config: DictConfig, is_whole: bool) -> DictConfig:
+    plain = OmegaConf.to_container(config, resolve=False)
+    reserved = {key: plain.pop(key) for key in ("defaults", "hydra") if isinstance(plain, dict) and key in plain}
+    completed = complete(_with_names(plain), is_whole)
+    return OmegaConf.create({**reserved, **completed})
+
+
+def _with_names(value: Any) -> Any:
+    """Layers written as a list, named as Keras names them: "dense", "dense_1"."""
+    if isinstance(value, list):
+        return [_with_names(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    named = {key: _with_names(item) for key, item in value.items()}
+    for key in ("layers", "nodes"):
+        layers = named.get(key)
+        if isinstance(layers, list) and all(isinstance(layer, Mapping) for layer in layers):
+            named[key] = _named(layers)
+    return named
+
+
+def _named(layers: list[Any]) -> dict[str, Any]:
+    named: dict[str, Any] = {}
+    counts: dict[str, int] = {}
+    for layer in layers:
+        name = str(layer.get("layer") or layer.get("call") or "block").rpartition("/")[2]
+        count = counts[name] = counts.get(name, -1) + 1
+        named[name if count == 0 else f"{name}_{count}"] = layer
+    return named
