@@ -14,6 +14,20 @@ if TYPE_CHECKING:
     from labkeras.initializers.constants import identity as identity
     from labkeras.initializers.constants import ones as ones
     from labkeras.initializers.constants import zeros as zeros
+    from labkeras.initializers.fan_scaling import GlorotNormal as GlorotNormal
+    from labkeras.initializers.fan_scaling import GlorotUniform as GlorotUniform
+    from labkeras.initializers.fan_scaling import HeNormal as HeNormal
+    from labkeras.initializers.fan_scaling import HeUniform as HeUniform
+    from labkeras.initializers.fan_scaling import LecunNormal as LecunNormal
+    from labkeras.initializers.fan_scaling import LecunUniform as LecunUniform
+    from labkeras.initializers.fan_scaling import VarianceScaling as VarianceScaling
+    from labkeras.initializers.fan_scaling import glorot_normal as glorot_normal
+    from labkeras.initializers.fan_scaling import glorot_uniform as glorot_uniform
+    from labkeras.initializers.fan_scaling import he_normal as he_normal
+    from labkeras.initializers.fan_scaling import he_uniform as he_uniform
+    from labkeras.initializers.fan_scaling import lecun_normal as lecun_normal
+    from labkeras.initializers.fan_scaling import lecun_uniform as lecun_uniform
+    from labkeras.initializers.fan_scaling import variance_scaling as variance_scaling
     from labkeras.initializers.fourier import STFT as STFT
     from labkeras.initializers.fourier import STFTInitializer as STFTInitializer
     from labkeras.initializers.fourier import stft as stft
@@ -30,20 +44,6 @@ if TYPE_CHECKING:
     from labkeras.initializers.rotations import Orthogonal as Orthogonal
     from labkeras.initializers.rotations import OrthogonalInitializer as OrthogonalInitializer
     from labkeras.initializers.rotations import orthogonal as orthogonal
-    from labkeras.initializers.variance_scaling import GlorotNormal as GlorotNormal
-    from labkeras.initializers.variance_scaling import GlorotUniform as GlorotUniform
-    from labkeras.initializers.variance_scaling import HeNormal as HeNormal
-    from labkeras.initializers.variance_scaling import HeUniform as HeUniform
-    from labkeras.initializers.variance_scaling import LecunNormal as LecunNormal
-    from labkeras.initializers.variance_scaling import LecunUniform as LecunUniform
-    from labkeras.initializers.variance_scaling import VarianceScaling as VarianceScaling
-    from labkeras.initializers.variance_scaling import glorot_normal as glorot_normal
-    from labkeras.initializers.variance_scaling import glorot_uniform as glorot_uniform
-    from labkeras.initializers.variance_scaling import he_normal as he_normal
-    from labkeras.initializers.variance_scaling import he_uniform as he_uniform
-    from labkeras.initializers.variance_scaling import lecun_normal as lecun_normal
-    from labkeras.initializers.variance_scaling import lecun_uniform as lecun_uniform
-    from labkeras.initializers.variance_scaling import variance_scaling as variance_scaling
 
 ALIASES = {"normal": "RandomNormal", "one": "Ones", "uniform": "RandomUniform", "zero": "Zeros"}
 

@@ -128,7 +128,8 @@ def _named_window(name: str, length: int, periodic: bool) -> Tensor:
         signal = importlib.import_module("scipy.signal")  # optional: only for the windows that torch lacks
     except ImportError as error:
         raise InvalidArgumentError(
-            f"`window` must be one of {sorted(_WINDOWS)}, or one of SciPy's if that is installed. Received: {name!r}"
+            f"`window` must be one of {sorted(_WINDOWS)}, or one of SciPy's if that is installed. "
+            f"Received: window={name!r}"
         ) from error
     try:
         return torch.from_numpy(np.array(signal.get_window(name, length, fftbins=periodic), dtype=np.float64))

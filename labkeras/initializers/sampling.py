@@ -22,32 +22,32 @@ _WITHIN_TWO_DEVIATIONS = math.erf(math.sqrt(2))
 
 def uniform(shape: Sequence[int], minval: float, maxval: float, dtype: Any, seed: Seed) -> Tensor:
     """Values between `minval` and `maxval`, all equally likely."""
-    values = _empty(shape, dtype)
+    target, values = to_torch(dtype), _empty(shape, dtype)
     # Keras takes the bounds in either order.
-    return values.uniform_(min(minval, maxval), max(minval, maxval), generator=_generator(seed, values.device))
+    values.uniform_(min(minval, maxval), max(minval, maxval), generator=_generator(seed, values.device))
+    return values.to(target)
 
 
 def normal(shape: Sequence[int], mean: float, stddev: float, dtype: Any, seed: Seed) -> Tensor:
     """Normally distributed values."""
-    values = _empty(shape, dtype)
-    return values.normal_(mean, stddev, generator=_generator(seed, values.device))
+    target, values = to_torch(dtype), _empty(shape, dtype)
+    return values.normal_(mean, stddev, generator=_generator(seed, values.device)).to(target)
 
 
 def truncated_normal(shape: Sequence[int], mean: float, stddev: float, dtype: Any, seed: Seed) -> Tensor:
     """Normally distributed values, none further than `2 * stddev` from the mean."""
-    target = _empty(shape, dtype)
-    # 16-bit types are too coarse for erfinv near ±1.
-    values = target if target.dtype.itemsize > 2 else torch.empty_like(target, dtype=torch.float32)
+    target, values = to_torch(dtype), _empty(shape, dtype)
     values.uniform_(-_WITHIN_TWO_DEVIATIONS, _WITHIN_TWO_DEVIATIONS, generator=_generator(seed, values.device))
     values.erfinv_().mul_(math.sqrt(2) * stddev).clamp_(-2 * stddev, 2 * stddev)
-    return (values.add_(mean) if mean else values).to(target.dtype)
+    return (values.add_(mean) if mean else values).to(target)
 
 
 def _empty(shape: Sequence[int], dtype: Any) -> Tensor:
+    """Memory to draw into: of the data type, or float32 for 16-bit types, in which torch draws few different values."""
     target = to_torch(dtype)
     if not target.is_floating_point:
         raise InvalidArgumentError(f"random start values need a floating-point data type. Received: dtype={dtype!r}")
-    return torch.empty(shape, dtype=target)
+    return torch.empty(shape, dtype=target if target.itemsize > 2 else torch.float32)
 
 
 def _generator(seed: Seed, device: torch.device) -> torch.Generator | None:
