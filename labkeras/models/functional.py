@@ -1,0 +1,131 @@
+"""A model's Function: owning its layers, and taking data as its inputs."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from labkeras.dtypes import to_torch
+from labkeras.errors import InvalidArgumentError, InvalidInputError
+from labkeras.graph.function import Function
+from labkeras.graph.symbolic import KerasTensor
+from labkeras.nest import flatten
+
+__all__ = ["InputReader", "adopt", "attribute_for", "name_of"]
+
+
+def name_of(operation: Any) -> str:
+    """The name of a layer, or of a module of torch's in a graph."""
+    return str(getattr(operation, "name", None) or getattr(operation, "_labkeras_name", type(operation).__name__))
+
+
+def adopt(model: torch.nn.Module, function: Function) -> None:
+    """Makes the modules and constants of a Function the model's own, under their names, and lowers the Function."""
+    attributes: dict[int, str] = {}
+    taken: dict[str, torch.nn.Module] = {}
+    for module in function.modules:
+        name = name_of(module)
+        if taken.setdefault(name, module) is not module:
+            raise InvalidArgumentError(
+                f"the names of a model's layers must differ, to find them and their weights by name. Received: two named {name!r}"
+            )
+        attribute = next((key for key, known in model._modules.items() if known is module), None) or attribute_for(model, name)
+        model._modules[attribute] = module
+        attributes[id(module)] = attribute
+    function.lower(attributes)
+    for name, tensor in function.constants.items():
+        if isinstance(tensor, torch.nn.Parameter):
+            model._parameters[name] = tensor
+        else:
+            model.register_buffer(name, tensor, persistent=False)
+
+
+def attribute_for(model: torch.nn.Module, name: str) -> str:
+    """A layer named "metrics" or "fit" must not hide the model's own."""
+    attribute = "".join(character if character.isalnum() else "_" for character in name)
+    if not attribute.isidentifier():
+        attribute = f"layer_{attribute}"
+    while hasattr(type(model), attribute) or attribute in model.__dict__ or attribute in ("training", "self"):
+        attribute += "_"
+    return attribute
+
+
+class InputReader:
+    """Puts data in the order of a model's inputs: lists by position, dicts by name; casts it, and checks its shape.
+
+    Args:
+        structure: the placeholders, nested as given to Model.
+        model_name: for messages.
+    """
+
+    def __init__(self, structure: Any, model_name: str) -> None:
+        self._structure = structure
+        self._tensors: list[KerasTensor] = flatten(structure)
+        self._model_name = model_name
+        self._dtypes = [to_torch(tensor.dtype) for tensor in self._tensors]
+        self._shapes = [tensor.shape for tensor in self._tensors]
+        self.names = [tensor.node.name if tensor.node is not None else tensor.name for tensor in self._tensors]
+        self._keys = sorted(structure) if isinstance(structure, dict) else None
+
+    def read(self, data: Any) -> list[Any]:
+        """The tensors in the order of the inputs, of their types.
+
+        Raises:
+            InvalidInputError: if one is missing, too many, or of a shape that the input does not take.
+        """
+        leaves = self._in_order(data)
+        return [self._fit(leaf, index) for index, leaf in enumerate(leaves)]
+
+    def move(self, old: str, new: str) -> None:
+        """After the model's weights moved from one floating type to another, floating inputs follow."""
+        self._dtypes = [to_torch(new) if dtype is to_torch(old) else dtype for dtype in self._dtypes]
+
+    def _in_order(self, data: Any) -> list[Any]:
+        if isinstance(data, Tensor | KerasTensor):
+            leaves = [data]
+        elif isinstance(data, dict):
+            keys = self._keys if self._keys is not None else self.names
+            missing = [key for key in keys if key not in data]
+            if missing:
+                raise InvalidInputError(
+                    f"model {self._model_name!r} has the inputs {keys}. Received: a dict with the keys {sorted(data)}, "
+                    f"without {missing}"
+                )
+            leaves = [data[key] for key in keys]
+            leaves = flatten(leaves)
+        else:
+            leaves = flatten(data)
+        if len(leaves) != len(self._tensors):
+            raise InvalidInputError(
+                f"model {self._model_name!r} has {len(self._tensors)} input(s): {self.names}. Received: {len(leaves)} tensor(s)"
+            )
+        return leaves
+
+    def _fit(self, tensor: Any, index: int) -> Any:
+        wanted = self._shapes[index]
+        if len(tensor.shape) != len(wanted):
+            tensor = self._with_rank(tensor, index)
+        for size, want in zip(tensor.shape[1:], wanted[1:], strict=True):
+            if size != want and want is not None and size is not None:
+                raise InvalidInputError(self._misfit(tensor, index))
+        if isinstance(tensor, Tensor) and tensor.dtype is not self._dtypes[index]:
+            # Under torch's own autocast the mixture of floating types is torch's business.
+            if tensor.is_floating_point() and torch.is_autocast_enabled(tensor.device.type):
+                return tensor
+            return tensor.to(self._dtypes[index])
+        return tensor
+
+    def _with_rank(self, tensor: Any, index: int) -> Any:
+        """(batch, n, 1) and (batch, n) are taken for each other, as in Keras."""
+        wanted, rank = self._shapes[index], len(tensor.shape)
+        if rank == len(wanted) + 1 and tensor.shape[-1] == 1:
+            return tensor.squeeze(-1)
+        if rank == len(wanted) - 1 and wanted[-1] == 1:
+            return tensor.unsqueeze(-1)
+        raise InvalidInputError(self._misfit(tensor, index))
+
+    def _misfit(self, tensor: Any, index: int) -> str:
+        return (
+            f"the input {self.names[index]!r} of model {self._model_name!r} takes the shape {self._shapes[index]}, where None is any "
+            f"size. Received: a tensor of shape={tuple(tensor.shape)}"
+        )

@@ -1,0 +1,1 @@
+"""Training: data → LightningModule → Lightning Trainer → History."""

@@ -1,0 +1,346 @@
+"""Compiled: what `compile()` resolved, and the loss and metrics of one batch."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from labkeras import losses, metrics, optimizers
+from labkeras.errors import DataError, InvalidArgumentError, UnsupportedArgumentError, did_you_mean
+from labkeras.nest import flatten
+
+__all__ = ["Compiled", "LazyLogs"]
+
+# Names of three things each: which one is meant, the shapes of targets and outputs say.
+_CHOSEN_BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")
+
+
+class LazyLogs(Mapping[str, Any]):
+    """Logs that are computed when somebody looks at them: a progress bar looks ten times a second, not each step."""
+
+    def __init__(self, compute: Callable[[], dict[str, Any]]) -> None:
+        self._compute = compute
+        self._values: dict[str, Any] | None = None
+
+    def __getitem__(self, name: str) -> Any:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __bool__(self) -> bool:
+        return True
+
+    def _all(self) -> dict[str, Any]:
+        if self._values is None:
+            self._values = self._compute()
+        return self._values
+
+
+class Compiled:
+    """The optimizer, losses and metrics of a model.
+
+    What depends on the number and shapes of the outputs (which accuracy, which loss for which output) is settled with the first
+    batch; everything else, unknown names above all, when it is made.
+
+    Args:
+        optimizer, loss, loss_weights, metrics, weighted_metrics: as given to `Model.compile`.
+        run_eagerly, steps_per_execution, jit_compile, auto_scale_loss: likewise.
+        output_names: names of the outputs, None if the model has no graph.
+
+    Raises:
+        UnknownComponentError: for a name that nothing bears.
+        InvalidArgumentError: if losses or metrics name outputs that do not exist.
+    """
+
+    def __init__(
+        self,
+        optimizer: Any,
+        loss: Any,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: str | bool = "auto",
+        auto_scale_loss: bool = True,
+        output_names: Sequence[str] | None = None,
+    ) -> None:
+        if jit_compile not in ("auto", False, None):
+            raise UnsupportedArgumentError(
+                f"`compile` does not support `jit_compile=True` yet; `torch.compile(model)` works. Received: jit_compile={jit_compile!r}"
+            )
+        if isinstance(steps_per_execution, bool) or not isinstance(steps_per_execution, int) or steps_per_execution < 1:
+            raise InvalidArgumentError(
+                f"`steps_per_execution` must be a positive integer. Received: steps_per_execution={steps_per_execution!r}"
+            )
+        del run_eagerly  # nothing is compiled unless asked for
+        self.optimizer = optimizers.get(optimizer)
+        self.auto_scale_loss = auto_scale_loss
+        self.steps_per_execution = steps_per_execution
+        self._names = list(output_names) if output_names is not None else None
+        self._loss_spec = _map_named(_known_loss, loss)
+        self._loss_weights = loss_weights
+        self._metric_specs = _map_named(_known_metric, metrics), _map_named(_known_metric, weighted_metrics)
+        self._check_output_names(loss, "loss")
+        for argument, value in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
+            if value is not None and not isinstance(value, list | tuple | dict):
+                raise InvalidArgumentError(f"`{argument}` must be a list or a dict. Received: {argument}={value!r}")
+            self._check_output_names(value, argument)
+        self.loss_tracker = _mean("loss")
+        self._output_losses: list[tuple[int, Any, float | None, Any]] | None = None
+        self._output_metrics: list[tuple[int, str, Any, bool]] = []
+
+    def prepared_optimizer(self, model: Any) -> Any:
+        """The optimizer, given the trainable weights of the model if it has none yet."""
+        if not self.optimizer.built:
+            trainable = getattr(model, "trainable_variables", None)
+            self.optimizer.build(list(model.parameters()) if trainable is None else trainable)
+        return self.optimizer
+
+    def scaled(self, loss: Tensor) -> Tensor:
+        """The loss times the optimizer's `loss_scale_factor`, if it has one."""
+        if not self.auto_scale_loss or getattr(self.optimizer, "loss_scale_factor", None) is None:
+            return loss
+        scaled: Tensor = self.optimizer.scale_loss(loss)
+        return scaled
+
+    # --- one batch ------------------------------------------------------------------------------------------------------
+
+    def total_loss(self, y: Any, y_pred: Any, sample_weight: Any, added: Sequence[Tensor] = ()) -> Tensor:
+        """The loss of a batch: those of the outputs, times their weights, and what layers and regularizers add.
+
+        Args:
+            y, y_pred, sample_weight: targets, outputs, and weights of the samples; nested as the outputs are.
+            added: further losses, scalars.
+
+        Raises:
+            DataError: if the targets do not go with the outputs.
+        """
+        total: Any = None
+        if self._loss_spec is not None:
+            outputs, targets, weights = self._aligned(y, y_pred, sample_weight)
+            if self._output_losses is None:
+                self._build(targets, outputs)
+            for index, loss, factor, tracker in self._output_losses or ():
+                value = loss(targets[index], outputs[index], weights[index])
+                if tracker is not None:
+                    tracker.update_state(value.detach(), sample_weight=outputs[index].shape[0])
+                value = value if factor is None else value * factor
+                total = value if total is None else total + value
+        for loss in added:
+            total = loss if total is None else total + loss
+        if total is None:
+            raise InvalidArgumentError(
+                "there is nothing to minimise: no loss was given to `compile`, and no layer adds one. Received: loss=None"
+            )
+        return torch.as_tensor(total)
+
+    def update(self, loss: Tensor, y: Any, y_pred: Any, sample_weight: Any) -> None:
+        """Takes a batch into the means and metrics.
+
+        Args:
+            loss: what `total_loss` returned.
+            y, y_pred, sample_weight: as for `total_loss`.
+        """
+        with torch.no_grad():
+            first = y_pred if isinstance(y_pred, Tensor) else flatten(y_pred)[0]
+            self.loss_tracker.update_state(loss.detach(), sample_weight=first.shape[0])
+            if self._metric_specs == (None, None):
+                return
+            outputs, targets, weights = self._aligned(y, y_pred, sample_weight)
+            if self._output_losses is None:
+                self._build(targets, outputs)
+            for index, _, metric, weighted in self._output_metrics:
+                metric.update_state(targets[index], outputs[index].detach(), weights[index] if weighted else None)
+
+    def logs(self) -> dict[str, Any]:
+        """The loss and the metrics since they were last reset, by name."""
+        logs = {"loss": self.loss_tracker.result()}
+        for _, _, _, tracker in self._output_losses or ():
+            if tracker is not None:
+                logs[tracker.name] = tracker.result()
+        for _, name, metric, weighted in self._output_metrics:
+            _add_result(logs, name, metric.result(), weighted)
+        return logs
+
+    def reset(self) -> None:
+        """Starts the loss and the metrics anew."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    @property
+    def metrics(self) -> list[Any]:
+        """All metrics: the loss's mean, those of the outputs' losses, and those given to `compile`."""
+        trackers = [tracker for _, _, _, tracker in self._output_losses or () if tracker is not None]
+        return [self.loss_tracker, *trackers, *(metric for _, _, metric, _ in self._output_metrics)]
+
+    @staticmethod
+    def in_order(logs: Mapping[str, Any]) -> Any:
+        """Logs as `evaluate` returns them: the loss first, the rest by name; the loss alone if there is nothing else."""
+        values = [logs["loss"], *(logs[name] for name in sorted(logs) if name != "loss")]
+        return values[0] if len(values) == 1 else values
+
+    def to(self, device: torch.device) -> None:
+        """Moves the metrics to where the model is."""
+        for metric in self.metrics:
+            metric.to(device)
+
+    # --- which loss and which metrics for which output --------------------------------------------------------------------
+
+    def _aligned(self, y: Any, y_pred: Any, sample_weight: Any) -> tuple[list[Any], list[Any], list[Any]]:
+        """Outputs, targets and weights as lists of one order."""
+        if isinstance(y_pred, Tensor) and not isinstance(y, dict | list | tuple):
+            return [y_pred], [y], [sample_weight]
+        names = self._output_keys(y_pred)
+        outputs = [y_pred[name] for name in names] if isinstance(y_pred, dict) else flatten(y_pred)
+        targets = _by_output(y, names, "y")
+        if isinstance(sample_weight, dict | list | tuple):
+            return outputs, targets, _by_output(sample_weight, names, "sample_weight")
+        return outputs, targets, [sample_weight] * len(outputs)
+
+    def _output_keys(self, y_pred: Any) -> list[str]:
+        if isinstance(y_pred, dict):
+            return sorted(y_pred)
+        count = len(flatten(y_pred))
+        if self._names is not None and len(self._names) == count:
+            return self._names
+        return [f"output_{index}" for index in range(count)]
+
+    def _build(self, targets: list[Any], outputs: list[Any]) -> None:
+        names = self._names if self._names is not None and len(self._names) == len(outputs) else None
+        keys = names or self._keys or [f"output_{index}" for index in range(len(outputs))]
+        specs = _for_outputs(self._loss_spec, keys, "loss", broadcast=True)
+        for index, spec in enumerate(specs):
+            if spec is not None and targets[index] is None:
+                raise DataError(f"the loss {spec!r} of the output {keys[index]!r} needs targets. Received: y=None")
+        chosen = [
+            (index, losses.loss_for(spec, targets[index].shape, outputs[index].shape))
+            for index, spec in enumerate(specs)
+            if spec is not None
+        ]
+        factors = _for_outputs(self._loss_weights, keys, "loss_weights", broadcast=False)
+        several = len(chosen) > 1
+        self._output_losses = [
+            (index, loss, factors[index], _mean(f"{keys[index]}_loss") if several else None) for index, loss in chosen
+        ]
+        self._output_metrics = []
+        for spec, weighted in zip(self._metric_specs, (False, True), strict=True):
+            for index, listed in enumerate(_metrics_for_outputs(spec, keys)):
+                for identifier in listed:
+                    metric = metrics.metric_for(identifier, targets[index].shape, outputs[index].shape)
+                    name = f"{keys[index]}_{metric.name}" if len(outputs) > 1 else metric.name
+                    self._output_metrics.append((index, name, metric, weighted))
+        device = outputs[0].device
+        if device.type != "cpu":
+            self.to(device)
+
+    @property
+    def _keys(self) -> list[str] | None:
+        """The outputs' names of a subclassed model that returns a dict, as far as losses and metrics name them."""
+        for spec in (self._loss_spec, *self._metric_specs):
+            if isinstance(spec, dict):
+                return sorted(spec)
+        return None
+
+    def _check_output_names(self, spec: Any, argument: str) -> None:
+        if self._names is None or not isinstance(spec, dict):
+            return
+        for name in spec:
+            if name not in self._names:
+                raise InvalidArgumentError(
+                    f"`{argument}` names an output that the model does not have.{did_you_mean(str(name), self._names)} Its outputs: "
+                    f"{self._names}. Received: {name!r}"
+                )
+
+
+def _mean(name: str) -> Any:
+    return metrics.Mean(name=name)
+
+
+def _map_named(function: Callable[[Any], Any], spec: Any) -> Any:
+    """`function` of each identifier in a list, dict or nested list; a config is one identifier."""
+    if isinstance(spec, list | tuple):
+        return [_map_named(function, item) for item in spec]
+    if isinstance(spec, dict) and "class_name" not in spec:
+        return {name: _map_named(function, item) for name, item in spec.items()}
+    return None if spec is None else function(spec)
+
+
+def _known_loss(identifier: Any) -> Any:
+    """The identifier, once it is sure that it means a loss; which one can depend on the shapes of the outputs."""
+    if not (isinstance(identifier, str) and identifier.lower() in _CHOSEN_BY_SHAPE):
+        losses.get(identifier)
+    return identifier
+
+
+def _known_metric(identifier: Any) -> Any:
+    """The same for a metric."""
+    if not (isinstance(identifier, str) and identifier.lower() in _CHOSEN_BY_SHAPE):
+        metrics.get(identifier)
+    return identifier
+
+
+def _for_outputs(spec: Any, keys: list[str], argument: str, broadcast: bool) -> list[Any]:
+    """What a specification says for each output: one for all, by position, or by name."""
+    if spec is None:
+        return [None] * len(keys)
+    if isinstance(spec, dict):
+        unknown = [name for name in spec if name not in keys]
+        if unknown:
+            raise InvalidArgumentError(
+                f"`{argument}` names outputs that the model does not have. Its outputs: {keys}. Received: {unknown}"
+            )
+        return [spec.get(name) for name in keys]
+    if isinstance(spec, list | tuple):
+        if len(spec) != len(keys):
+            raise InvalidArgumentError(
+                f"`{argument}` must have an item for each of the {len(keys)} outputs {keys}. Received: {len(spec)} item(s)"
+            )
+        return list(spec)
+    if not broadcast and len(keys) > 1:
+        raise InvalidArgumentError(f"`{argument}` must be a list or dict. Received: {argument}={spec!r}")
+    return [spec] * len(keys)
+
+
+def _metrics_for_outputs(spec: Any, keys: list[str]) -> list[list[Any]]:
+    if spec is None:
+        return [[] for _ in keys]
+    if len(keys) == 1:
+        return [flatten(spec)]
+    return [flatten(part) if part is not None else [] for part in _for_outputs(spec, keys, "metrics", broadcast=False)]
+
+
+def _by_output(values: Any, names: list[str], argument: str) -> list[Any]:
+    if isinstance(values, dict):
+        unknown = [name for name in values if name not in names]
+        if unknown:
+            raise DataError(
+                f"`{argument}` names outputs that the model does not have. Its outputs: {names}. Received: {unknown}"
+            )
+        return [values.get(name) for name in names]
+    listed = flatten(values) if isinstance(values, list | tuple) else [values]
+    if len(listed) != len(names):
+        if listed == [None]:
+            return [None] * len(names)
+        raise DataError(
+            f"`{argument}` must have an item for each of the {len(names)} outputs {names}. Received: {len(listed)} item(s)"
+        )
+    return listed
+
+
+def _add_result(logs: dict[str, Any], name: str, result: Any, weighted: bool) -> None:
+    if isinstance(result, dict):
+        logs.update(result)
+        return
+    if name in logs and weighted:
+        name = f"weighted_{name}"
+    unique, count = name, 0
+    while unique in logs:
+        count += 1
+        unique = f"{name}_{count}"
+    logs[unique] = result

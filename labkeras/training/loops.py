@@ -1,0 +1,369 @@
+"""run_fit, run_evaluate, run_predict: build a Trainer, run it, return History, logs, arrays."""
+
+import contextlib
+import itertools
+import logging
+import math
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from labkeras.callbacks.callback_list import CallbackList
+from labkeras.callbacks.history import History
+from labkeras.errors import DataError, InvalidArgumentError
+from labkeras.nest import map_structure
+from labkeras.training.compiled import Compiled
+from labkeras.training.data import ArrayData, Batches, Steps, as_batches, split
+
+__all__ = ["lightning_module", "predict_on_batch", "run_evaluate", "run_fit", "run_predict", "test_on_batch", "train_on_batch"]
+
+# Steps that one `training_step` takes where nobody looks between them: 8 leave a quarter of Lightning's cost, 32 a tenth.
+_STEPS_PER_CALL = 32
+# A Trainer's arguments under which Lightning has no part in a step, so that several can be taken at once.
+_PLAIN = {"accelerator", "default_root_dir", "logger", "profiler", "deterministic", "benchmark", "detect_anomaly"}
+# What Lightning remarks on that is as it should be here: one module serves all stages, and keeps predictions itself.
+_UNASKED = (
+    ".*does not have many workers.*",
+    ".*You defined a `validation_step` but have no `val_dataloader`.*",
+    ".*predict returned None.*",
+    ".*LeafSpec.*",
+    ".*GPU available but not used.*",
+)
+
+
+def run_fit(
+    model: Any,
+    compiled: Compiled,
+    *,
+    x: Any,
+    y: Any,
+    batch_size: int | None,
+    epochs: int,
+    verbose: int | str,
+    callbacks: Any,
+    validation_split: float,
+    validation_data: Any,
+    shuffle: bool,
+    class_weight: Mapping[int, float] | None,
+    sample_weight: Any,
+    initial_epoch: int,
+    steps_per_epoch: int | None,
+    validation_steps: int | None,
+    validation_batch_size: int | None,
+    validation_freq: int,
+    trainer: Any,
+) -> History:
+    """Trains a model; the arguments are those of `Model.fit`."""
+    _check_epochs(epochs, initial_epoch, validation_freq)
+    validation = validation_data
+    if validation_split:
+        if validation_data is not None:
+            raise InvalidArgumentError(
+                f"give `validation_split` or `validation_data`, not both. Received: validation_split={validation_split!r}"
+            )
+        x, held_out = split(_arrays(x, y, sample_weight), validation_split)
+        y = sample_weight = None
+        validation = held_out
+    batches = as_batches(
+        x, y, sample_weight, batch_size=batch_size, shuffle=shuffle, steps=steps_per_epoch, class_weight=class_weight
+    )
+    validation_batches = _validation_batches(validation, validation_batch_size or batch_size, validation_steps)
+    _build_on_first_batch(model, batches)
+    ours = _callback_list(model, callbacks, verbose, add_history=True, epochs=epochs, steps=batches.steps)
+    model.stop_training = False
+    run = _Run(model, compiled, trainer, ours, max_epochs=epochs - initial_epoch, check_val_every_n_epoch=validation_freq)
+    run.fit(batches, validation_batches, initial_epoch)
+    assert ours.history is not None
+    return ours.history
+
+
+def run_evaluate(
+    model: Any,
+    compiled: Compiled,
+    *,
+    x: Any,
+    y: Any,
+    batch_size: int | None,
+    verbose: int | str,
+    sample_weight: Any,
+    steps: int | None,
+    callbacks: Any,
+    trainer: Any,
+) -> dict[str, float]:
+    """The loss and metrics over data, by name; the arguments are those of `Model.evaluate`."""
+    batches = as_batches(x, y, sample_weight, batch_size=batch_size, steps=steps)
+    _build_on_first_batch(model, batches)
+    ours = _callback_list(model, callbacks, verbose, add_history=False, steps=batches.steps)
+    run = _Run(model, compiled, trainer, ours)
+    module = run.evaluate(batches)
+    return {name: float(value) for name, value in module.validation_logs.items()}
+
+
+def run_predict(
+    model: Any, *, x: Any, batch_size: int | None, verbose: int | str, steps: int | None, callbacks: Any, trainer: Any
+) -> Any:
+    """The outputs for data, as arrays; the arguments are those of `Model.predict`."""
+    batches = as_batches(x, batch_size=batch_size, steps=steps)
+    _build_on_first_batch(model, batches)
+    ours = _callback_list(model, callbacks, verbose, add_history=False, steps=batches.steps)
+    module = _Run(model, None, trainer, ours).predict(batches)
+    if not module.predictions:
+        raise DataError("there are no batches to predict on. Received: an iterable that yields nothing")
+    from labkeras.training.lit_model import as_arrays  # imports Lightning, which is loaded by now
+
+    return as_arrays(module.predictions)
+
+
+def train_on_batch(
+    model: Any, compiled: Compiled, x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None
+) -> dict[str, float]:
+    """One training step; the logs since the metrics were last reset."""
+    data = ArrayData(x, y, sample_weight)
+    if class_weight is not None:
+        data = data.weighted(class_weight)
+    _build(model, data.x)
+    optimizer = compiled.prepared_optimizer(model)
+    y_pred = model(data.x, training=True)
+    loss = model.compute_loss(x=data.x, y=data.y, y_pred=y_pred, sample_weight=data.sample_weight)
+    optimizer.zero_grad()
+    compiled.scaled(loss).backward()
+    optimizer.step()
+    compiled.update(loss, data.y, y_pred, data.sample_weight)
+    return _numbers(compiled)
+
+
+def test_on_batch(model: Any, compiled: Compiled, x: Any, y: Any, sample_weight: Any) -> dict[str, float]:
+    """One batch more in the loss and the metrics; the logs since they were last reset."""
+    data = ArrayData(x, y, sample_weight)
+    _build(model, data.x)
+    with torch.no_grad():
+        y_pred = model(data.x, training=False)
+        loss = model.compute_loss(x=data.x, y=data.y, y_pred=y_pred, sample_weight=data.sample_weight, training=False)
+        compiled.update(loss, data.y, y_pred, data.sample_weight)
+    return _numbers(compiled)
+
+
+def predict_on_batch(model: Any, x: Any) -> Any:
+    """The outputs for one batch, as arrays."""
+    with torch.no_grad():
+        outputs = model(ArrayData(x).x, training=False)
+    return map_structure(lambda tensor: tensor.cpu().numpy(), outputs)
+
+
+def lightning_module(model: Any, compiled: Compiled) -> Any:
+    """The LightningModule that trains a model, for a Trainer of the user's."""
+    from labkeras.training.lit_model import LitModel  # imports Lightning: seconds, which only training should cost
+
+    return LitModel(model, compiled)
+
+
+class _Run:
+    """One run of a Lightning Trainer, ours or the user's."""
+
+    def __init__(
+        self, model: Any, compiled: Compiled | None, trainer: Any, callbacks: CallbackList, **arguments: Any
+    ) -> None:
+        import pytorch_lightning as pl  # seconds to import, which only training should cost
+
+        self._model = model
+        self._compiled = compiled
+        self._callbacks = callbacks
+        self._users_own = isinstance(trainer, pl.Trainer)
+        if trainer is not None and not self._users_own and not isinstance(trainer, Mapping):
+            raise InvalidArgumentError(
+                "`trainer` must be a dict of arguments for Lightning's Trainer, or a pytorch_lightning.Trainer. "
+                f"Received: trainer={trainer!r} of type {type(trainer).__module__}.{type(trainer).__name__}"
+            )
+        wanted = {} if trainer is None or self._users_own else dict(trainer)
+        lightnings = [*wanted.pop("callbacks", []), *callbacks.lightning_callbacks]
+        self._manual = not self._users_own and not lightnings and set(wanted) <= _PLAIN
+        if self._users_own:
+            self._trainer = trainer
+            self._trainer.callbacks.extend(lightnings)
+        else:
+            self._trainer = _make_trainer(pl.Trainer, {**arguments, **wanted}, lightnings)
+
+    def fit(self, batches: Batches, validation: Batches | None, initial_epoch: int) -> None:
+        module = self._module(initial_epoch)
+        train, val = self._loader(batches), None if validation is None else self._loader(validation)
+        with self._running("train"):
+            self._trainer.fit(module, train, val)
+
+    def evaluate(self, batches: Batches) -> Any:
+        module = self._module()
+        with self._running("eval"):
+            self._trainer.validate(module, self._loader(batches), verbose=False)
+        return module
+
+    def predict(self, batches: Batches) -> Any:
+        module = self._module()
+        with self._running("eval"):
+            self._trainer.predict(module, self._loader(batches), return_predictions=False)
+        return module
+
+    def _module(self, initial_epoch: int = 0) -> Any:
+        from labkeras.training.lit_model import LitModel  # imports Lightning, which is loaded by now
+
+        return LitModel(self._model, self._compiled, self._callbacks, initial_epoch, manual=self._manual)
+
+    def _loader(self, batches: Batches) -> Any:
+        if not self._manual:
+            # A DataLoader as it is: Lightning gives each process its part of it.
+            return batches.loader if batches.loader is not None else _plain(batches)
+        # Where the number of batches is not known, Lightning fetches one call ahead, and would fetch it before its turn.
+        return _Calls(batches, 1) if batches.steps is None else _CountedCalls(batches, _STEPS_PER_CALL)
+
+    @contextlib.contextmanager
+    def _running(self, mode: str) -> Iterator[None]:
+        """Quiet about what the user did not ask for; the model at rest afterwards; Ctrl-C as Python has it."""
+        try:
+            with _quiet():
+                yield
+        except SystemExit as leaving:
+            # Lightning turns Ctrl-C into an exit of the process; whoever called `fit` may want to go on.
+            if isinstance(leaving.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from None
+            raise
+        finally:
+            self._model.eval()
+
+
+class _Calls:
+    """Batches in groups: each item is the `Steps` of one call of a LightningModule's step."""
+
+    def __init__(self, batches: Batches, size: int) -> None:
+        self._batches = batches
+        self._size = size
+
+    def __iter__(self) -> Iterator[Steps]:
+        batches = iter(self._batches)
+        for batch in batches:
+            yield Steps(itertools.chain([batch], itertools.islice(batches, self._size - 1)))
+
+
+class _CountedCalls(_Calls):
+    """The same, of a number that is known. Lightning runs what has no length to its end, so that only this has one."""
+
+    def __len__(self) -> int:
+        assert self._batches.steps is not None
+        return math.ceil(self._batches.steps / self._size)
+
+
+class _CountedBatches:
+    """Batches one by one, of a number that is known."""
+
+    def __init__(self, batches: Batches) -> None:
+        self._batches = batches
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._batches)
+
+    def __len__(self) -> int:
+        assert self._batches.steps is not None
+        return self._batches.steps
+
+
+def _plain(batches: Batches) -> Any:
+    return batches if batches.steps is None else _CountedBatches(batches)
+
+
+def _make_trainer(trainer_class: type, arguments: dict[str, Any], callbacks: list[Any]) -> Any:
+    defaults = {
+        "logger": False,
+        "enable_checkpointing": any(_is_checkpoint(callback) for callback in callbacks),
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+        "devices": 1,
+    }
+    with _quiet():
+        try:
+            return trainer_class(**{**defaults, **arguments}, callbacks=callbacks)
+        except TypeError as error:
+            raise InvalidArgumentError(f"`trainer`: {error}. Received: trainer={arguments!r}") from error
+
+
+def _is_checkpoint(callback: Any) -> bool:
+    return any(base.__name__ == "Checkpoint" for base in type(callback).__mro__)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Lightning's lines on hardware and loaders, which a Keras user did not ask for."""
+    logger = logging.getLogger("pytorch_lightning")
+    level = logger.level
+    logger.setLevel(max(level, logging.WARNING))
+    try:
+        with warnings.catch_warnings():
+            for message in _UNASKED:
+                warnings.filterwarnings("ignore", message=message)
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _callback_list(model: Any, callbacks: Any, verbose: int | str, add_history: bool, **params: Any) -> CallbackList:
+    if verbose not in (0, 1, 2, "auto"):
+        raise InvalidArgumentError(f"`verbose` must be 0, 1, 2 or 'auto'. Received: verbose={verbose!r}")
+    if isinstance(callbacks, CallbackList):
+        return callbacks
+    return CallbackList(
+        callbacks, add_history=add_history, add_progbar=verbose != 0, model=model, verbose=verbose, **params
+    )
+
+
+def _validation_batches(data: Any, batch_size: int | None, steps: int | None) -> Batches | None:
+    if data is None:
+        return None
+    if isinstance(data, ArrayData):
+        return as_batches(data, batch_size=batch_size, steps=steps)
+    if isinstance(data, list | tuple):
+        if not 2 <= len(data) <= 3:
+            raise DataError(
+                f"`validation_data` must be (x, y), (x, y, sample_weight) or an iterable of batches. Received: {len(data)} items"
+            )
+        return as_batches(*data, batch_size=batch_size, steps=steps)
+    return as_batches(data, steps=steps)
+
+
+def _arrays(x: Any, y: Any, sample_weight: Any) -> ArrayData:
+    if isinstance(x, DataLoader) or not (hasattr(x, "shape") or isinstance(x, list | tuple | dict) or hasattr(x, "to_numpy")):
+        raise InvalidArgumentError(
+            "`validation_split` needs arrays, to take the last samples; give `validation_data` instead. "
+            f"Received: x of type {type(x).__name__}"
+        )
+    return ArrayData(x, y, sample_weight)
+
+
+def _build_on_first_batch(model: Any, batches: Batches) -> None:
+    """Makes the weights of layers that wait for data, before anything is trained."""
+    if not _waits_for_data(model):
+        return
+    first = batches.peek()
+    if first is None:
+        raise DataError("there are no batches to work on: the data is empty. Received: an iterable that yields nothing")
+    _build(model, first[0])
+
+
+def _build(model: Any, x: Any) -> None:
+    if _waits_for_data(model):
+        with torch.no_grad():
+            model(x, training=False)
+
+
+def _waits_for_data(model: Any) -> bool:
+    # A subclassed model that is built may still hold layers that its first call builds.
+    return not model.built or not model._called
+
+
+def _numbers(compiled: Compiled) -> dict[str, float]:
+    return {name: float(value) for name, value in compiled.logs().items()}
+
+
+def _check_epochs(epochs: int, initial_epoch: int, validation_freq: int) -> None:
+    for name, value, least in (("epochs", epochs, 1), ("initial_epoch", initial_epoch, 0), ("validation_freq", validation_freq, 1)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise InvalidArgumentError(f"`{name}` must be an integer of at least {least}. Received: {name}={value!r}")
