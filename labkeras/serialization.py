@@ -5,6 +5,7 @@ in the registries (the core's by Keras's module and class name, a plugin's and t
 what is found must be of the kind that the place asks for.
 """
 
+import importlib
 import inspect
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -252,6 +253,13 @@ def _serialize_function(function: Any) -> Any:
             "a lambda cannot be saved: nothing finds it again by name. Make it a named function and register it with "
             f"`labkeras.saving.register_keras_serializable()`. Received: {function!r}"
         )
+    if _is_beside_a_class(function):
+        return {
+            "module": "builtins",
+            "class_name": "function",
+            "config": function.__name__,
+            "registered_name": "function",
+        }
     entry = _entry_of(function)
     if entry is not None and entry.provider == CORE and entry.kind in ("activation", "loss", "metric"):
         module = _MODULE_OF_KIND[_plural(entry.kind)]
@@ -263,6 +271,14 @@ def _serialize_function(function: Any) -> Any:
         "config": function.__name__,
         "registered_name": get_registered_name(function),
     }
+
+
+def _is_beside_a_class(function: Any) -> bool:
+    """Whether this is a function of the core that is filed by its class only, such as `losses.mean_squared_error`."""
+    if not str(function.__module__).startswith("labkeras."):
+        return False
+    packages = (importlib.import_module(f"labkeras.{kind}") for kind in ("losses", "metrics"))
+    return any(getattr(package, function.__name__, None) is function for package in packages)
 
 
 def _serialize_instance(obj: Any) -> dict[str, Any]:
@@ -372,7 +388,7 @@ class _Reader:
             module_kind = _kind_of_config(config, kind)
             if module_kind is None or (kind is not None and module_kind != kind):
                 raise SerializationError(_unknown(config, str(registered_name or name), kind))
-            found = _core_component(module_kind, str(name), config)
+            found = _core_function(module_kind, str(name), config)
         return found
 
     def _make(self, config: dict[str, Any], kind: str | None) -> Any:
@@ -478,6 +494,17 @@ def _core_component(kind: str, name: str, config: dict[str, Any]) -> Any:
         if entry.provider == CORE:
             return entry.load()
     raise SerializationError(_unknown(config, name, kind))
+
+
+def _core_function(kind: str, name: str, config: dict[str, Any]) -> Any:
+    """A function of the core: one that is filed, or one beside the class of its name, as most losses have."""
+    found = _core_component(kind, name, config)
+    if inspect.isclass(found):
+        package = importlib.import_module(f"labkeras.{kind}")
+        found = getattr(package, name) if name in package.__all__ else None
+        if not inspect.isfunction(found):
+            raise SerializationError(_unknown(config, name, kind))
+    return found
 
 
 def _unknown(config: dict[str, Any], name: str, kind: str | None) -> str:
