@@ -64,6 +64,7 @@ class InputReader:
         self._model_name = model_name
         self._dtypes = [to_torch(tensor.dtype) for tensor in self._tensors]
         self._shapes = [tensor.shape for tensor in self._tensors]
+        self._sample_shapes = [tensor.shape[1:] for tensor in self._tensors]
         self.names = [tensor.node.name if tensor.node is not None else tensor.name for tensor in self._tensors]
         self._keys = sorted(structure) if isinstance(structure, dict) else None
 
@@ -73,6 +74,8 @@ class InputReader:
         Raises:
             InvalidInputError: if one is missing, too many, or of a shape that the input does not take.
         """
+        if type(data) is Tensor and len(self._tensors) == 1:
+            return [self._fit(data, 0)]
         leaves = self._in_order(data)
         return [self._fit(leaf, index) for index, leaf in enumerate(leaves)]
 
@@ -102,6 +105,8 @@ class InputReader:
         return leaves
 
     def _fit(self, tensor: Any, index: int) -> Any:
+        if type(tensor) is Tensor and tensor.dtype is self._dtypes[index] and tensor.shape[1:] == self._sample_shapes[index]:
+            return tensor  # what nearly every call is: nothing to look at more closely
         wanted = self._shapes[index]
         if len(tensor.shape) != len(wanted):
             tensor = self._with_rank(tensor, index)

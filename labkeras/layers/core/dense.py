@@ -95,7 +95,7 @@ class Dense(Layer):
         self.input_spec = InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
 
     def call(self, inputs: Tensor) -> Tensor:
-        if self.bias is None:
+        if not self.use_bias:
             return self.activation(torch.matmul(inputs, self.kernel))
         if inputs.ndim == 2:
             return self.activation(torch.addmm(self.bias, inputs, self.kernel))
