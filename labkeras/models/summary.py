@@ -1,10 +1,11 @@
 """The table that `model.summary()` prints."""
 
+import itertools
 import math
 import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from labkeras.errors import InvalidArgumentError
 from labkeras.graph.input import InputLayer
 from labkeras.graph.symbolic import KerasTensor, Node
 from labkeras.models.functional import name_of
-from labkeras.nest import flatten, map_structure
+from labkeras.nest import map_structure
 
 __all__ = ["print_summary"]
 
@@ -44,9 +45,15 @@ class _Row:
 
 @dataclass(frozen=True)
 class _Graph:
-    """The calls of a functional model; none for any other."""
+    """The calls that a functional or Sequential model makes; none for a subclassed one.
 
-    nodes: Sequence[Node] = field(default_factory=list)
+    Args:
+        nodes: the calls, each after those whose results it takes.
+        is_listed: whether the calls are what the table shows; a Sequential model shows its layers alone.
+    """
+
+    nodes: Sequence[Node]
+    is_listed: bool
 
     def calls(self, operation: Any) -> list[Node]:
         """The calls of an operation in this model."""
@@ -54,10 +61,14 @@ class _Graph:
 
     def is_chain(self) -> bool:
         """Whether each operation is called once, on the result of the one before."""
+        if not self.is_listed:
+            return True
         parents = [tensor.node for node in self.nodes for tensor in node.graph_inputs]
         operations = [node.operation for node in self.nodes]
+        own = {id(node) for node in self.nodes}
         return (
-            all(len(node.graph_inputs) <= 1 for node in self.nodes)
+            sum(id(parent) not in own for parent in parents) <= 1
+            and all(len(node.graph_inputs) <= 1 for node in self.nodes)
             and len({id(node) for node in parents}) == len(parents)
             and len({id(one) for one in operations if _is_layer(one)}) == sum(map(_is_layer, operations))
         )
@@ -100,7 +111,7 @@ def print_summary(
     Raises:
         InvalidArgumentError: if a column is too narrow, or no layer has one of the names.
     """
-    graph = _Graph(model._function.nodes if _is_functional(model) else [])
+    graph = _graph(model)
     connections = not graph.is_chain()
     rows = [
         row
@@ -112,12 +123,13 @@ def print_summary(
     _print([Text(f'Model: "{model.name}"', style="bold"), table, *_totals(model)], print_fn)
 
 
-def _is_functional(model: Any) -> bool:
-    """Whether the model is made of calls; a Sequential one has a graph too, but is listed without its input."""
-    operations = getattr(model, "operations", [])
-    listed = {id(layer) for layer in model.layers}
-    has_graph = getattr(model, "_function", None) is not None
-    return has_graph and all(id(operation) in listed for operation in operations if _is_layer(operation))
+def _graph(model: Any) -> _Graph:
+    function = model._function
+    if function is None:
+        return _Graph([], is_listed=False)
+    # A Sequential model has a graph too, but does not count its input among its layers.
+    layers = {id(layer) for layer in model.layers}
+    return _Graph(function.nodes, is_listed=all(id(one) in layers for one in model.operations if _is_layer(one)))
 
 
 def _is_layer(operation: Any) -> bool:
@@ -126,15 +138,17 @@ def _is_layer(operation: Any) -> bool:
 
 def _operations(model: Any, graph: _Graph) -> list[Any]:
     """The layers in Keras's order, and each call of a function behind the last of those whose results it takes."""
-    if not graph.nodes:
+    if not graph.is_listed:
         return list(model.layers)
     listed = [operation for operation in model.operations if _is_layer(operation)]
     for node in graph.nodes:
         if not _is_layer(node.operation):
             parents = [tensor.node for tensor in node.graph_inputs if tensor.node is not None]
             sources = {id(parent.operation if _is_layer(parent.operation) else parent) for parent in parents}
-            last = max((index for index, one in enumerate(listed) if id(one) in sources), default=-1)
-            listed.insert(last + 1, node)
+            place = 1 + max((index for index, one in enumerate(listed) if id(one) in sources), default=-1)
+            while place < len(listed) and isinstance(listed[place], Node):
+                place += 1
+            listed.insert(place, node)
     return listed
 
 
@@ -235,7 +249,7 @@ def _column_widths(
     length = line_length or min(length, shutil.get_terminal_size().columns - 4)
     scale = length if ends[-1] <= 1 else 1
     stops = [0, *(int(end * scale) for end in ends)]
-    widths = [stop - start for start, stop in zip(stops, stops[1:], strict=False)]
+    widths = [stop - start for start, stop in itertools.pairwise(stops)]
     if min(widths) < _LEAST_COLUMN:
         raise InvalidArgumentError(
             f"each column of the summary needs at least {_LEAST_COLUMN} characters, but they would get {widths}. "
@@ -283,6 +297,8 @@ def _shape_string(shape: Any) -> str:
     if isinstance(shape, dict):
         return "{" + ", ".join(f"{key}: {_shape_string(value)}" for key, value in shape.items()) + "}"
     if isinstance(shape, list | tuple) and not all(size is None or isinstance(size, int) for size in shape):
+        if len(shape) == 1:
+            return _shape_string(shape[0])
         parts = ", ".join(_shape_string(part) for part in shape)
         return f"[{parts}]" if isinstance(shape, list) else f"({parts})"
     if isinstance(shape, list | tuple):
@@ -328,18 +344,18 @@ def _memory(weights: list[Any]) -> str:
 
 
 def _print(parts: list[Any], print_fn: Callable[[str], Any] | None) -> None:
+    widest = max(int(part.width or 0) if isinstance(part, Table) else part.cell_len for part in parts)
     if print_fn is None:
         console = Console(highlight=False)
+        if not console.is_terminal and not console.is_jupyter:
+            # In a file nothing is too wide.
+            console.width = max(console.width, widest)
         for part in parts:
             console.print(part)
         return
-    plain = Console(highlight=False, force_terminal=False, force_jupyter=False, color_system=None, width=_widest(parts))
+    plain = Console(highlight=False, force_terminal=False, force_jupyter=False, color_system=None, width=widest)
     with plain.capture() as capture:
         for part in parts:
             plain.print(part)
     for line in capture.get().splitlines():
         print_fn(line)
-
-
-def _widest(parts: list[Any]) -> int:
-    return max(part.width if isinstance(part, Table) else part.cell_len for part in parts)
