@@ -24,8 +24,8 @@ def softmax(x: TensorLike, axis: int | tuple[int, ...] | None = -1) -> Tensor:
     """
     x = as_tensor(x)
     if isinstance(axis, int):
-        if -x.ndim <= axis < x.ndim and x.shape[axis] == 1:
-            _warn_of_one_class(axis, tuple(x.shape))
+        if 1 in x.shape:
+            _warn_if_one_class(axis, tuple(x.shape))
         return torch.softmax(x, axis)
     return torch.exp(log_softmax(x, axis))
 
@@ -75,8 +75,9 @@ def sparsemax(x: TensorLike, axis: int = -1) -> Tensor:
     return torch.relu(x - tau)
 
 
-def _warn_of_one_class(axis: int, shape: tuple[int, ...]) -> None:
-    if torch.compiler.is_compiling():
+def _warn_if_one_class(axis: int, shape: tuple[int, ...]) -> None:
+    has_one_class = -len(shape) <= axis < len(shape) and shape[axis] == 1
+    if not has_one_class or torch.compiler.is_compiling():
         return
     warnings.warn(
         f"softmax over an axis of size 1 is always 1, whatever the scores are. For a single probability use 'sigmoid'. "

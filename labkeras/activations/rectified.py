@@ -26,13 +26,14 @@ def relu(x: TensorLike, negative_slope: float = 0.0, max_value: float | None = N
         >>> relu(torch.tensor([-2.0, 3.0]), negative_slope=0.5, max_value=1.0)
         tensor([-1.,  1.])
     """
-    x = as_tensor(x)
-    if max_value is None and threshold == 0:
-        return torch.relu(x) if negative_slope == 0 else F.leaky_relu(x, negative_slope)
-    positive = torch.relu(x) if threshold == 0 else torch.where(x > threshold, x, 0)
+    if not isinstance(x, Tensor):  # asked here, not in as_tensor, as no function is called more often than this one
+        x = as_tensor(x)
+    if max_value is None and not threshold:
+        return F.leaky_relu(x, negative_slope) if negative_slope else torch.relu(x)
+    positive = torch.where(x > threshold, x, 0) if threshold else torch.relu(x)
     if max_value is not None:
         positive = torch.clamp(positive, 0, max_value)
-    return positive if negative_slope == 0 else positive - negative_slope * torch.relu(threshold - x)
+    return positive - negative_slope * torch.relu(threshold - x) if negative_slope else positive
 
 
 def relu6(x: TensorLike) -> Tensor:

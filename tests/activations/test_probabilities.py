@@ -93,3 +93,7 @@ def test_softmax_does_not_overflow() -> None:
     expected = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     for axis in (-1, (1,)):
         assert_close(activations.softmax(x, axis), expected)
+
+
+def test_softmax_of_one_example_does_not_warn() -> None:
+    assert_close(activations.softmax(torch.zeros(1, 2)), torch.full((1, 2), 0.5))
