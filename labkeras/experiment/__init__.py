@@ -1,6 +1,7 @@
 """Experiments: from a config to a run, and what it leaves behind.
 
-`compose(overrides)` makes a config, `validate(config)` says what is wrong with it, `run(config)` trains and returns the results.
+`compose(overrides)` makes a config, `validate(config)` says what is wrong with it, `run(config)` trains and returns
+the results.
 """
 
 from typing import TYPE_CHECKING

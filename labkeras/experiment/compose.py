@@ -44,7 +44,7 @@ def compose(
     """
     with _initialized(config_dir):
         config, faults = _composed(list(overrides), config_name)
-    if faults:
+    if faults or config is None:
         raise ConfigError([*faults, *(validate(config) if config is not None else [])])
     return config
 

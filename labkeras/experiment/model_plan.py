@@ -291,8 +291,9 @@ class _Unrolled:
             placed = [name for name, target in waiting.items() if target in order]
             if not placed:
                 for name, target in waiting.items():
-                    near = nearest(str(target), map(str, nodes))
+                    near = nearest(target, [known for known in nodes if known != name])
                     self._faults.append(f"{path}.{name}.after={target!r}: no node there has this name.{near}")
+                order += waiting
                 break
             for name in placed:
                 order.insert(order.index(waiting.pop(name)) + 1, name)

@@ -11,13 +11,12 @@ from labkeras.registry import registry_of
 
 __all__ = ["check_arguments", "check_name", "check_node"]
 
-# Ending of a parameter's name → kind of the component that it takes: so Keras names them all.
-_KIND_OF_ENDING = {
+# Last word of a parameter's name → kind of the component that it takes: so Keras names them all.
+_KIND_OF_LAST_WORD = {
     "activation": "activations",
     "initializer": "initializers",
     "regularizer": "regularizers",
     "constraint": "constraints",
-    "learning_rate": "schedules",
 }
 
 
@@ -99,13 +98,11 @@ def _check_argument(parameter: Parameter, value: Any, path: str, faults: list[st
         check_name(kind, value, path, faults)
     elif not fits(value, parameter.hint) or (kind == "schedules" and isinstance(value, str)):
         near = did_you_mean(value, _choices(parameter.hint)) if isinstance(value, str) else ""
-        faults.append(f"{path}={value!r}: expected {_expected(parameter)}.{near}")
+        faults.append(f"{path}={value!r}: expected {_expected(parameter)}{near and f'.{near}'}")
 
 
 def _kind_of(name: str) -> str | None:
-    return next(
-        (kind for ending, kind in _KIND_OF_ENDING.items() if name == ending or name.endswith(f"_{ending}")), None
-    )
+    return "schedules" if name == "learning_rate" else _KIND_OF_LAST_WORD.get(name.rpartition("_")[2])
 
 
 def _expected(parameter: Parameter) -> str:

@@ -8,7 +8,7 @@ import yaml
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, Node
 from omegaconf.errors import OmegaConfBaseException
 
 from labkeras.errors import LabkerasError, UnknownComponentError, did_you_mean
@@ -53,7 +53,7 @@ def refusal_of(error: Exception, lines: list[str], config_name: str) -> Refusal:
     if isinstance(error, MissingConfigException):
         return _missing_option(error, lines, config_name)
     message = first_lines(error)
-    culprit = _culprit(str(error), lines)
+    culprit = _culprit(str(error), lines) or _alone_at_fault(str(error), lines, config_name)
     if culprit is None:
         return Refusal(message)
     key = _key(culprit)
@@ -71,6 +71,17 @@ def _culprit(message: str, lines: list[str]) -> str | None:
     """The override that a message of Hydra's is about: it holds the key."""
     named = [line for line in lines if re.search(rf"(?<![\w.]){re.escape(_key(line))}(?![\w.])", message)]
     return max(named, key=lambda line: (line in message, len(_key(line))), default=None)
+
+
+def _alone_at_fault(message: str, lines: list[str], config_name: str) -> str | None:
+    """The override that is refused with the same words when it is the only one."""
+    for line in lines:
+        try:
+            hydra.compose(config_name, [line])
+        except REFUSALS as error:
+            if str(error) == message:
+                return line
+    return None
 
 
 def _key(line: str) -> str:
@@ -123,7 +134,7 @@ def _no_such_option(group: str, option: str, options: list[str], near: str) -> s
 def _no_such_key(key: str, others: list[str], config_name: str) -> str:
     """Where in the config a key leaves it, and the nearest keys there."""
     try:
-        node = hydra.compose(config_name, [line for line in others if not line.startswith("~")])
+        node: Node | None = hydra.compose(config_name, [line for line in others if not line.startswith("~")])
     except REFUSALS:
         return "there is no such key"
     parts = key.split(".")

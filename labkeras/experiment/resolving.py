@@ -23,7 +23,7 @@ def plain(config: Any, faults: list[str], path: str = "") -> Any:
         path: where the part stands.
     """
     if isinstance(config, DictConfig):
-        return {str(key): _value(config, key, f"{path}.{key}" if path else str(key), faults) for key in config}
+        return {key: _value(config, key, f"{path}.{key!s}" if path else str(key), faults) for key in config}
     if isinstance(config, ListConfig):
         return [_value(config, index, f"{path}[{index}]", faults) for index in range(len(config))]
     return config

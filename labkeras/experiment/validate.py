@@ -64,8 +64,10 @@ def examine(config: Any) -> tuple[dict[str, Any], list[str]]:
         f"{path}: `_target_` is not read; components are named, as in `layer: dense`" for path in _targets(values)
     ]
     for key in values:
-        if key not in _SETTINGS and key not in _GROUPS and not _is_variable(key, variables):
-            faults.append(f"{key}={values[key]!r}: there is no such key.{did_you_mean(key, [*_SETTINGS, *_GROUPS])}")
+        if key not in _SETTINGS and key not in _GROUPS and not _is_variable(str(key), variables):
+            faults.append(
+                f"{key}={values[key]!r}: there is no such key.{did_you_mean(str(key), [*_SETTINGS, *_GROUPS])}"
+            )
     for key in _REQUIRED:
         if values.get(key) is None or values[key] == MISSING:
             faults.append(f"{key} is missing: choose an option of the group, as in `{key}=…`")
