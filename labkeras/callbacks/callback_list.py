@@ -172,7 +172,7 @@ class CallbackList(Callback):
         numbers: dict[str, Any] | None = None
         for callback in self._listeners[hook]:
             if callback.takes_tensor_logs:
-                getattr(callback, hook)(batch, logs=logs or {})
+                getattr(callback, hook)(batch, logs={} if logs is None else logs)
             else:
                 # Made for the first callback that wants numbers, shared by the others.
                 numbers = python_logs(logs) if numbers is None else numbers

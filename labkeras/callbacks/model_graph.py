@@ -43,9 +43,9 @@ def model_graph(model: Any) -> Any:
 
 def _summary(text: str) -> Any:
     # Here, because it takes a second to import, and most programs that import callbacks don't write any.
-    from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata  # type: ignore[import-untyped]
-    from tensorboard.compat.proto.tensor_pb2 import TensorProto  # type: ignore[import-untyped]
-    from tensorboard.compat.proto.types_pb2 import DT_STRING  # type: ignore[import-untyped]
+    from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+    from tensorboard.compat.proto.tensor_pb2 import TensorProto
+    from tensorboard.compat.proto.types_pb2 import DT_STRING
 
     metadata = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name=_PLUGIN, content=_VERSION))
     tensor = TensorProto(dtype=DT_STRING, string_val=[text.encode()])

@@ -75,7 +75,7 @@ class MonitorCallback(Callback):
         metrics = list(_each(getattr(self.model, "metrics", None) or ()))
         exact = [metric for metric in metrics if metric.name == name]
         for metric in exact or [metric for metric in metrics if name.endswith(f"_{metric.name}")]:
-            direction = getattr(metric, "_direction", None)
+            direction = getattr(metric, "direction", None)
             if direction in _OF_DIRECTION:
                 return _OF_DIRECTION[direction]
         raise InvalidArgumentError(

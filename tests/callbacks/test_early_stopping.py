@@ -1,3 +1,5 @@
+import inspect
+import operator
 from types import SimpleNamespace
 from typing import Any
 
@@ -5,8 +7,12 @@ import keras
 import numpy as np
 import pytest
 
-from labkeras.callbacks import CallbackList, EarlyStopping
+from labkeras import Input
+from labkeras.callbacks import CallbackList, EarlyStopping, LambdaCallback
 from labkeras.errors import InvalidArgumentError
+from labkeras.layers import Dense
+from labkeras.models import Sequential
+from labkeras.optimizers import SGD
 from tests.helpers.fake_model import FakeModel, run_fit
 
 VALUES = [5.0, 4.0, 4.1, 3.95, 3.94, 4.5, 3.9, 4.0, 4.2, 4.3, 4.4, 4.5]
@@ -46,8 +52,6 @@ def test_stops_and_restores_where_keras_does(arguments: dict[str, Any], values: 
 
 
 def test_same_arguments_as_keras() -> None:
-    import inspect
-
     ours, theirs = (
         inspect.signature(EarlyStopping).parameters,
         inspect.signature(keras.callbacks.EarlyStopping).parameters,
@@ -58,7 +62,7 @@ def test_same_arguments_as_keras() -> None:
 @pytest.mark.parametrize(("direction", "values", "stop"), [("up", [1, 2, 1], 3), ("down", [3, 2, 3], 3)])
 def test_direction_comes_from_the_metric(direction: str, values: list[float], stop: int) -> None:
     model = FakeModel()
-    container = SimpleNamespace(name="compile_metrics", metrics=[SimpleNamespace(name="score", _direction=direction)])
+    container = SimpleNamespace(name="compile_metrics", metrics=[SimpleNamespace(name="score", direction=direction)])
     model.metrics = [container]
     callback = EarlyStopping("val_score")
     assert run_fit(CallbackList([callback], model=model), model, [{"val_score": value} for value in values]) == stop
@@ -67,7 +71,7 @@ def test_direction_comes_from_the_metric(direction: str, values: list[float], st
 
 def test_direction_of_one_of_several_outputs_comes_from_its_metric() -> None:
     model = FakeModel()
-    model.metrics = [SimpleNamespace(name="score", _direction="up")]
+    model.metrics = [SimpleNamespace(name="score", direction="up")]
     callback = EarlyStopping("val_head_score")
     run_fit(CallbackList([callback], model=model), model, [{"val_head_score": value} for value in (1, 2, 1)])
     assert callback.best == 2
@@ -112,3 +116,33 @@ def test_says_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
     callbacks = CallbackList([EarlyStopping(verbose=1, restore_best_weights=True)], model=model)
     run_fit(callbacks, model, [{"val_loss": value} for value in (1.0, 2.0, 3.0)])
     assert capsys.readouterr().out == "Epoch 2: early stopping\nRestoring the model's weights of the best epoch, 1.\n"
+
+
+def test_fit_ends_early_and_gives_a_real_model_its_best_weights_back() -> None:
+    model = Sequential([Input((1,)), Dense(1, use_bias=False, kernel_initializer="ones")])
+    model.compile(SGD(0.25), "mse", metrics=["accuracy"])
+    kernels: list[float] = []
+    note = LambdaCallback(on_epoch_end=lambda epoch, logs: kernels.append(float(model.get_weights()[0].item())))
+    # Training pulls the kernel from 1 to 3, validation wants 2: it gets better, then worse.
+    x = np.ones((4, 1), "float32")
+    history = model.fit(
+        x,
+        3 * x,
+        epochs=10,
+        batch_size=4,
+        verbose=0,
+        validation_data=(x, 2 * x),
+        callbacks=[note, EarlyStopping(patience=1, restore_best_weights=True)],
+    )
+    assert history.epoch == [0, 1]
+    np.testing.assert_allclose(model.get_weights()[0], kernels[0])
+    assert kernels[1] > kernels[0]
+
+
+def test_direction_of_a_compiled_metric_is_known() -> None:
+    model = Sequential([Input((1,)), Dense(1)])
+    model.compile("sgd", "mse", metrics=["accuracy", "mae"])
+    x = np.ones((4, 1), "float32")
+    best = EarlyStopping("val_accuracy", patience=9), EarlyStopping("val_mae", patience=9)
+    model.fit(x, x, epochs=2, verbose=0, validation_data=(x, x), callbacks=list(best))
+    assert [callback.monitor_op for callback in best] == [operator.gt, operator.lt]
