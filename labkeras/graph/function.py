@@ -7,16 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 import torch.fx
 
-from labkeras import config
 from labkeras.dtypes import to_torch
 from labkeras.errors import DisconnectedGraphError
 from labkeras.graph.input import InputLayer
 from labkeras.graph.shape_inference import infer
-from labkeras.graph.symbolic import KerasTensor, Node, describe
+from labkeras.graph.symbolic import KerasTensor, Node, describe, map_arguments
 from labkeras.nest import flatten, map_structure
 
 __all__ = ["Function"]
@@ -140,22 +138,11 @@ def _origin(tensor: KerasTensor) -> tuple[Any, str, str, Any]:
 
 def _replaced(structure: Any, table: dict[int, Any]) -> Any:
     """`structure` with what `table` has for each placeholder; what it has not is left."""
-    return _mapped(structure, lambda leaf: table.get(id(leaf), leaf) if isinstance(leaf, KerasTensor) else leaf)
+    return map_arguments(lambda leaf: table.get(id(leaf), leaf) if isinstance(leaf, KerasTensor) else leaf, structure)
 
 
 def _resolved(structure: Any, tensors: list[KerasTensor]) -> Any:
-    return _mapped(structure, lambda leaf: tensors[leaf.index] if isinstance(leaf, _Ref) else leaf)
-
-
-def _mapped(structure: Any, function: Callable[[Any], Any]) -> Any:
-    """`map_structure` that looks into slices as well: `x[:, a:b]`."""
-
-    def leaf(item: Any) -> Any:
-        if isinstance(item, slice):
-            return slice(function(item.start), function(item.stop), function(item.step))
-        return function(item)
-
-    return map_structure(leaf, structure)
+    return map_arguments(lambda leaf: tensors[leaf.index] if isinstance(leaf, _Ref) else leaf, structure)
 
 
 def _checked(structure: Any, role: str) -> list[KerasTensor]:
@@ -255,7 +242,6 @@ class _Writer:
         self._graph = torch.fx.Graph()
         self._values: dict[int, Any] = {}
         self._training: Any = None
-        self._constants: dict[int, Any] = {}
 
     def write(self) -> Any:
         for index, tensor in enumerate(self._function.inputs):
@@ -320,13 +306,11 @@ class _Writer:
         bind(node.outputs, value)
 
     def _substitute(self, structure: Any) -> Any:
-        return _mapped(structure, self._value)
+        return map_arguments(self._value, structure)
 
     def _value(self, leaf: Any) -> Any:
         if isinstance(leaf, KerasTensor):
             return self._values[id(leaf)]
-        if isinstance(leaf, np.ndarray):
-            leaf = self._constants.setdefault(id(leaf), (leaf, _constant(leaf)))[1]
         if isinstance(leaf, torch.Tensor):
             return self._constant(leaf)
         return leaf
@@ -338,12 +322,6 @@ class _Writer:
         name = f"constant_{len(self._function.constants)}"
         self._function.constants[name] = tensor
         return self._graph.get_attr(name)
-
-
-def _constant(array: np.ndarray[Any, Any]) -> torch.Tensor:
-    tensor = torch.as_tensor(array)
-    # NumPy's default of float64 would turn the whole model into float64.
-    return tensor.to(to_torch(config.floatx())) if tensor.is_floating_point() else tensor
 
 
 def _place(spec: Any, name: str) -> int:

@@ -7,8 +7,10 @@ runs under `FakeTensorMode`, which treats its weights in the same way.
 
 import contextlib
 import inspect
+import logging
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -17,7 +19,7 @@ from labkeras.dtypes import standardize_dtype, to_torch
 from labkeras.errors import InvalidInputError
 from labkeras.nest import flatten, pack
 
-__all__ = ["infer", "known_shape", "outside_inference"]
+__all__ = ["NamedResult", "infer", "known_shape", "outside_inference"]
 
 # Divisible by what models divide sizes by (reshapes, strides), and large enough to survive a few poolings.
 _TRIAL_SIZES = (240, 480)
@@ -40,7 +42,25 @@ def infer(operation: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
     """
     first, second = (_Trial(number, placeholder).run(operation, args, kwargs) for number in range(2))
     leaves = [_merge(a, b, placeholder) for a, b in zip(flatten(first), flatten(second), strict=True)]
-    return pack(_plain(first), leaves)
+    result = pack(_plain(first), leaves)
+    names = getattr(type(first), "__match_args__", ()) if type(first).__module__ == "torch.return_types" else ()
+    return NamedResult(result, names) if names else result
+
+
+class NamedResult(tuple[Any, ...]):
+    """What stands for one of torch's results with named parts: `torch.max(x, dim=1).values`."""
+
+    names: tuple[str, ...]
+
+    def __new__(cls, items: Iterable[Any], names: tuple[str, ...] = ()) -> "NamedResult":
+        result = super().__new__(cls, items)
+        result.names = names
+        return result
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.__dict__.get("names", ()):
+            return self[self.names.index(name)]
+        raise AttributeError(f"the result has the parts {self.__dict__.get('names', ())}, not {name!r}")
 
 
 def outside_inference() -> contextlib.AbstractContextManager[Any]:
@@ -89,19 +109,22 @@ class _Trial:
             name = getattr(operation, "name", None) or getattr(operation, "__name__", type(operation).__name__)
             shapes = ", ".join(map(str, self.shapes))
             raise InvalidInputError(
-                f"{name!r} cannot be applied to placeholders of the shapes {shapes}: {type(error).__name__}: {error}"
+                f"{name!r} cannot be applied to placeholders of the shapes {shapes}: {self._explain(error)}"
             ) from error
 
     def _run_fake(self, operation: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         from torch._subclasses.fake_tensor import FakeTensorMode  # imports sympy; most graphs never need it
 
         before, _running.number = _running.number, self.number
+        # torch logs a failing call with its traceback; here the failure becomes an error of ours.
+        log = logging.getLogger("torch._subclasses.fake_tensor")
+        was_disabled, log.disabled = log.disabled, True
         try:
             with FakeTensorMode(allow_non_fake_inputs=True):
                 args, kwargs = self.substitute((args, kwargs), None)
                 return operation(*args, **kwargs)
         finally:
-            _running.number = before
+            _running.number, log.disabled = before, was_disabled
 
     def substitute(self, structure: Any, device: str | None) -> Any:
         """`structure` with a tensor in place of each placeholder; on `device`, where there is one, other tensors too."""
@@ -120,6 +143,10 @@ class _Trial:
             parts = (structure.start, structure.stop, structure.step)
             return slice(*(self.substitute(part, device) for part in parts))
         return structure
+
+    def _explain(self, error: Exception) -> str:
+        """torch's own words, with None in place of the size that stood for unknown ones."""
+        return f"{type(error).__name__}: " + re.sub(rf"\b{_TRIAL_SIZES[self.number]}\b", "None", str(error))
 
     def _tensor(self, placeholder: Any, device: str | None) -> Any:
         if placeholder.trials is not None:

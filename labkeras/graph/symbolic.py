@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from labkeras.dtypes import standardize_dtype
+from labkeras.dtypes import standardize_dtype, to_torch
 from labkeras.errors import InvalidArgumentError, InvalidTypeError
 from labkeras.graph.shape_inference import infer
 from labkeras.naming import auto_name
-from labkeras.nest import flatten
+from labkeras.nest import flatten, map_structure
 
-__all__ = ["KerasTensor", "Node", "any_symbolic", "describe", "keras_tensors", "record", "standardize_shape"]
+__all__ = ["KerasTensor", "Node", "any_symbolic", "describe", "keras_tensors", "map_arguments", "record", "standardize_shape"]
 
 Shape = tuple[int | None, ...]
 
@@ -215,12 +215,25 @@ def record(
         name: the node's name, for a call that is not named after its operation.
         masks: the keyword arguments that masks were handed to by themselves.
     """
+    if not isinstance(operation, torch.nn.Module):
+        args, kwargs = map_arguments(_array_as_tensor, args), map_arguments(_array_as_tensor, kwargs)
     if outputs is None:
         outputs = infer(operation, args, kwargs, KerasTensor)
         if not any(isinstance(leaf, KerasTensor) for leaf in flatten(outputs)):
             return outputs
     Node(operation, args, kwargs, outputs, name).masks = masks
     return outputs
+
+
+def map_arguments(function: Callable[[Any], Any], structure: Any) -> Any:
+    """`map_structure` that looks into slices as well: `x[:, a:b]`."""
+
+    def leaf(item: Any) -> Any:
+        if isinstance(item, slice):
+            return slice(function(item.start), function(item.stop), function(item.step))
+        return function(item)
+
+    return map_structure(leaf, structure)
 
 
 def keras_tensors(structure: Any) -> list[KerasTensor]:
@@ -260,6 +273,14 @@ def _collect(structure: Any, found: dict[int, KerasTensor]) -> None:
             _collect(item, found)
     elif isinstance(structure, slice):
         _collect((structure.start, structure.stop, structure.step), found)
+
+
+def _array_as_tensor(leaf: Any) -> Any:
+    if not isinstance(leaf, np.ndarray):
+        return leaf
+    tensor = torch.as_tensor(leaf)
+    # NumPy's default of float64 would turn the whole model into float64.
+    return tensor.to(to_torch(None)) if tensor.is_floating_point() else tensor
 
 
 def _name_of(operation: Any) -> str:

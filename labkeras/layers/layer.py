@@ -24,6 +24,9 @@ from labkeras.variable import Variable, VariableModule, name_scope
 __all__ = ["Layer", "LayerOptions"]
 
 
+_TABLES_OF_TORCH = frozenset(vars(torch.nn.Module()))
+
+
 class LayerOptions(TypedDict, total=False):
     """Arguments that every layer takes, by keyword."""
 
@@ -420,7 +423,7 @@ class Layer(VariableModule):
         if isinstance(value, Variable):
             # `requires_grad` is off for a frozen layer's weights too: a weight that is known already stays what it was.
             self._own(name, value, value.trainable or any(value is known for known in self._parameters.values()))
-        elif isinstance(value, list | dict | tuple):
+        elif isinstance(value, list | dict | tuple) and name not in _TABLES_OF_TORCH:
             self._set_container(name, tracking.track(value))
         else:
             super().__setattr__(name, value)

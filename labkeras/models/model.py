@@ -1,9 +1,9 @@
 """Model: a layer that can be compiled, trained, evaluated, saved and looked at."""
 
+import inspect
 from collections.abc import Sequence
 from typing import Any, Unpack
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,7 +16,7 @@ from labkeras.layers.layer import Layer, LayerOptions, map_shapes
 from labkeras.legacy import modern_arguments
 from labkeras.models.functional import InputReader, adopt, name_of
 from labkeras.models.summary import print_summary
-from labkeras.nest import flatten, map_structure
+from labkeras.nest import map_structure
 from labkeras.random import SeedGenerator
 from labkeras.training import loops
 from labkeras.training.compiled import Compiled
@@ -523,5 +523,7 @@ def _is_metric(module: torch.nn.Module) -> bool:
 
 
 def _unknown_arguments(method: str, unknown: dict[str, Any]) -> InvalidArgumentError:
+    known = list(inspect.signature(getattr(Model, method)).parameters)[1:-1]
+    hints = "".join(did_you_mean(name, known) for name in unknown)
     given = ", ".join(f"{name}={value!r}" for name, value in unknown.items())
-    return InvalidArgumentError(f"`{method}` has no argument {', '.join(map(repr, unknown))}. Received: {given}")
+    return InvalidArgumentError(f"`{method}` has no argument {', '.join(map(repr, unknown))}.{hints} Received: {given}")

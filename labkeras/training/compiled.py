@@ -127,6 +127,8 @@ class Compiled:
             if self._output_losses is None:
                 self._build(targets, outputs)
             for index, loss, factor, tracker in self._output_losses or ():
+                if targets[index] is None:
+                    raise DataError(f"the loss {loss.name!r} of output {index} needs targets. Received: y=None")
                 value = loss(targets[index], outputs[index], weights[index])
                 if tracker is not None:
                     tracker.update_state(value.detach(), sample_weight=outputs[index].shape[0])
@@ -215,11 +217,9 @@ class Compiled:
         names = self._names if self._names is not None and len(self._names) == len(outputs) else None
         keys = names or self._keys or [f"output_{index}" for index in range(len(outputs))]
         specs = _for_outputs(self._loss_spec, keys, "loss", broadcast=True)
-        for index, spec in enumerate(specs):
-            if spec is not None and targets[index] is None:
-                raise DataError(f"the loss {spec!r} of the output {keys[index]!r} needs targets. Received: y=None")
+        shapes = [getattr(target, "shape", ()) for target in targets]
         chosen = [
-            (index, losses.loss_for(spec, targets[index].shape, outputs[index].shape))
+            (index, losses.loss_for(spec, shapes[index], outputs[index].shape))
             for index, spec in enumerate(specs)
             if spec is not None
         ]
@@ -232,7 +232,7 @@ class Compiled:
         for spec, weighted in zip(self._metric_specs, (False, True), strict=True):
             for index, listed in enumerate(_metrics_for_outputs(spec, keys)):
                 for identifier in listed:
-                    metric = metrics.metric_for(identifier, targets[index].shape, outputs[index].shape)
+                    metric = metrics.metric_for(identifier, shapes[index], outputs[index].shape)
                     name = f"{keys[index]}_{metric.name}" if len(outputs) > 1 else metric.name
                     self._output_metrics.append((index, name, metric, weighted))
         device = outputs[0].device

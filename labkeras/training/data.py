@@ -310,7 +310,7 @@ def _array_tensors(structure: Any, role: str) -> Any:
     if structure is None:
         return None
     if isinstance(structure, list | tuple) and all(np.isscalar(leaf) for leaf in flatten(structure)):
-        return _tensor(np.asarray(structure), role)
+        return _tensor(structure, role)
     return map_structure(lambda leaf: None if leaf is None else _tensor(leaf, role), structure)
 
 
@@ -321,7 +321,10 @@ def _tensor(value: Any, role: str) -> Tensor:
     if isinstance(value, Tensor):
         tensor = value.detach() if value.requires_grad else value
     else:
-        array = np.asarray(value)
+        try:
+            array = np.asarray(value)
+        except ValueError as error:  # rows of unequal length
+            raise DataError(f"`{role}` must hold rows of equal length: {error} Received: {value!r:.200}") from error
         if array.dtype == object or array.dtype.kind in "USOMm":
             raise DataError(
                 f"`{role}` must hold numbers. Received: an array of dtype={array.dtype}, shape={array.shape}; rows of unequal "

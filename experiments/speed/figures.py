@@ -1,0 +1,195 @@
+"""The speed figures of labkeras, as ratios to the same work done by hand in torch, in one process, interleaved.
+
+    python experiments/speed/figures.py            all figures, as a table
+    python experiments/speed/figures.py forward fit
+
+Each figure is the median of the ratios of interleaved rounds, so that what else the machine does hits both sides.
+"""
+
+import argparse
+import csv
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+# Oversubscribed OpenMP makes tiny models several times slower: one thread, unless asked otherwise.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+Rounds = list[tuple[float, float]]
+
+
+def imports(rounds: int) -> list[dict[str, object]]:
+    """`import labkeras`, and `labkeras.layers` against torch alone, each in a fresh process."""
+    bare = [_import_seconds("import labkeras") for _ in range(rounds)]
+    pairs = [(_import_seconds("import labkeras.layers; labkeras.layers.Dense"), _import_seconds("import torch")) for _ in range(rounds)]
+    return [
+        {"figure": "import labkeras, seconds", "goal": "< 0.1", "measured": f"{statistics.median(bare):.3f}"},
+        _row("import labkeras.layers : import torch", "≤ 1.15", pairs),
+    ]
+
+
+def forward(rounds: int) -> list[dict[str, object]]:
+    """A functional model of 20 layers on tiny tensors, batch 4, against the same model written by hand."""
+    import torch
+
+    from labkeras.layers import Dense, Input
+    from labkeras.models import Model
+
+    ours_input = x = Input((16,))
+    for _ in range(20):
+        x = Dense(16, activation="relu")(x)
+    ours, hand = Model(ours_input, x), _hand_written_20(torch)
+    batch = torch.randn(4, 16)
+    pairs = _interleaved(lambda: _repeat(ours, batch, 500), lambda: _repeat(hand, batch, 500), rounds)
+    with torch.no_grad():
+        without = _interleaved(lambda: _repeat(ours, batch, 500), lambda: _repeat(hand, batch, 500), rounds)
+    return [
+        _row("forward of 20 layers, batch 4 : hand-written module", "≤ 1.1", pairs),
+        _row("the same without gradients", "≤ 1.1", without),
+    ]
+
+
+def fit(rounds: int) -> list[dict[str, object]]:
+    """`fit` on arrays (784-512-512-10, batch 128, Adam, accuracy) against a loop that slices tensors, in steps per second."""
+    import numpy as np
+    import torch
+
+    from labkeras.layers import Dense, Input
+    from labkeras.models import Sequential
+    from labkeras.random import set_random_seed
+
+    set_random_seed(0)
+    samples = 128 * 80
+    x, y = np.random.rand(samples, 784).astype("float32"), np.random.randint(0, 10, samples)
+    layers = [Input((784,)), Dense(512, activation="relu"), Dense(512, activation="relu"), Dense(10)]
+    rows = []
+    for metrics, title in (([], "the loss alone"), (["accuracy"], "with accuracy")):
+        model = Sequential([type(layer).from_config(layer.get_config()) if hasattr(layer, "get_config") else layer for layer in layers])
+        loss = _sparse_crossentropy()
+        model.compile(optimizer="adam", loss=loss, metrics=metrics)
+        model.fit(x, y, batch_size=128, verbose=0)
+        hand = _hand_written_fit(torch, torch.as_tensor(x), torch.as_tensor(y), accuracy=bool(metrics))
+        hand()
+        pairs = _interleaved(hand, lambda model=model: model.fit(x, y, batch_size=128, verbose=0), rounds)
+        rows.append(_row(f"fit, steps per second, {title} : hand-written loop", "≥ 0.95", pairs))
+    return rows
+
+
+def _sparse_crossentropy() -> object:
+    from labkeras.losses import SparseCategoricalCrossentropy
+
+    return SparseCategoricalCrossentropy(from_logits=True)
+
+
+def _hand_written_20(torch: object) -> object:
+    nn = torch.nn  # type: ignore[attr-defined]
+
+    class Hand(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            for index in range(20):
+                setattr(self, f"dense_{index}", nn.Linear(16, 16))
+
+        def forward(self, x: object) -> object:
+            relu = torch.relu  # type: ignore[attr-defined]
+            x = relu(self.dense_1(relu(self.dense_0(x))))
+            x = relu(self.dense_3(relu(self.dense_2(x))))
+            x = relu(self.dense_5(relu(self.dense_4(x))))
+            x = relu(self.dense_7(relu(self.dense_6(x))))
+            x = relu(self.dense_9(relu(self.dense_8(x))))
+            x = relu(self.dense_11(relu(self.dense_10(x))))
+            x = relu(self.dense_13(relu(self.dense_12(x))))
+            x = relu(self.dense_15(relu(self.dense_14(x))))
+            x = relu(self.dense_17(relu(self.dense_16(x))))
+            return relu(self.dense_19(relu(self.dense_18(x))))
+
+    return Hand().eval()
+
+
+def _hand_written_fit(torch: object, x: object, y: object, accuracy: bool) -> Callable[[], None]:
+    """One epoch: shuffle, slice, forward, backward, Adam; the running mean of the loss, and of the accuracy if asked."""
+    nn, functional = torch.nn, torch.nn.functional  # type: ignore[attr-defined]
+    model = nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 10))
+    optimizer = torch.optim.Adam(model.parameters(), fused=True)  # type: ignore[attr-defined]
+
+    def epoch() -> None:
+        order = torch.randperm(len(x))  # type: ignore[attr-defined]
+        total = correct = torch.zeros(())  # type: ignore[attr-defined]
+        for rows in order.split(128):
+            xb, yb = x[rows], y[rows]  # type: ignore[index]
+            optimizer.zero_grad()
+            logits = model(xb)
+            loss = functional.cross_entropy(logits, yb)
+            loss.backward()
+            optimizer.step()
+            total = total + loss.detach() * len(rows)
+            if accuracy:
+                correct = correct + (logits.detach().argmax(-1) == yb).sum()
+        total.item(), correct.item()
+
+    return epoch
+
+
+def _repeat(function: Callable[[object], object], argument: object, times: int) -> None:
+    for _ in range(times):
+        function(argument)
+
+
+def _interleaved(first: Callable[[], object], second: Callable[[], object], rounds: int) -> Rounds:
+    """Seconds of both, one after the other, in each round; a round before the first warms up."""
+    first(), second()
+    return [(_seconds(first), _seconds(second)) for _ in range(rounds)]
+
+
+def _seconds(function: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def _import_seconds(statement: str) -> float:
+    code = f"import time; start = time.perf_counter(); {statement}; print(time.perf_counter() - start)"
+    output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    return float(output)
+
+
+def _row(figure: str, goal: str, pairs: Rounds) -> dict[str, object]:
+    ratios = [first / second for first, second in pairs]
+    return {
+        "figure": figure,
+        "goal": goal,
+        "measured": f"{statistics.median(ratios):.3f}",
+        "lowest": f"{min(ratios):.3f}",
+        "highest": f"{max(ratios):.3f}",
+        "rounds": len(ratios),
+    }
+
+
+FIGURES = {"imports": imports, "forward": forward, "fit": fit}
+
+
+def main() -> None:
+    """Measures, prints the table, and writes it as CSV beside this file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("figures", nargs="*", choices=[[], *FIGURES], help="which to measure; all unless given")
+    parser.add_argument("--rounds", type=int, default=9, help="interleaved rounds, at least 5 for figures to quote")
+    parser.add_argument("--csv", type=Path, default=None, help="also write the table to this file")
+    arguments = parser.parse_args()
+    rows = [row for name in arguments.figures or FIGURES for row in FIGURES[name](arguments.rounds)]
+    columns = ["figure", "goal", "measured", "lowest", "highest", "rounds"]
+    print("| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns))
+    for row in rows:
+        print("| " + " | ".join(str(row.get(column, "")) for column in columns) + " |")
+    if arguments.csv is not None:
+        with arguments.csv.open("w", newline="") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()
