@@ -274,7 +274,7 @@ class Layer(VariableModule):
 
     def get_weights(self) -> list[np.ndarray[Any, Any]]:
         """The values of all weights, as arrays, in the order of `weights`."""
-        return [np.array(weight.detach().cpu().numpy()) for weight in self.weights]
+        return [weight.numpy() if isinstance(weight, Variable) else _array(weight) for weight in self.weights]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Replaces the values of all weights.
@@ -606,6 +606,12 @@ def _state_of(module: torch.nn.Module) -> list[Any]:
     for child in children:
         state.extend(_state_of(child))
     return state
+
+
+def _array(tensor: Tensor) -> np.ndarray[Any, Any]:
+    values = tensor.detach().cpu()
+    # NumPy has no bfloat16.
+    return (values.float() if values.dtype is torch.bfloat16 else values).numpy().copy()
 
 
 def _unique(tensors: list[Any]) -> list[Any]:

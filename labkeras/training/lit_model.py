@@ -46,6 +46,7 @@ class LitModel(pl.LightningModule):
         self.train_logs: dict[str, Any] = {}
         self.validation_logs: dict[str, Any] = {}
         self.predictions: list[Any] = []
+        self._row: dict[str, Any] = {}
         # Not attributes of the module: their states are no part of its state_dict, and move on their own.
         object.__setattr__(self, "compiled", compiled)
         object.__setattr__(self, "callbacks", callbacks if callbacks is not None else CallbackList([], model=model))
@@ -159,6 +160,7 @@ class LitModel(pl.LightningModule):
         if self.automatic_optimization:
             self.log_dict(logs)
         row = dict(sorted(logs.items())) | {f"val_{name}": self.validation_logs[name] for name in sorted(self.validation_logs)}
+        self._row = row
         self.callbacks.on_epoch_end(self.epoch, row)
         if getattr(self.model, "stop_training", False):
             self.trainer.should_stop = True
@@ -167,7 +169,7 @@ class LitModel(pl.LightningModule):
         self._in_fit = False
         if getattr(self.compiled.optimizer, "use_ema", False):
             self.compiled.optimizer.finalize_variable_values(self.model.trainable_variables)
-        self.callbacks.on_train_end(self.train_logs or self.compiled.logs())
+        self.callbacks.on_train_end(self._row)
 
     # --- prediction ---------------------------------------------------------------------------------------------------
 
