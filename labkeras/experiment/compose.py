@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import product
 
 import hydra
@@ -15,7 +16,7 @@ from labkeras.experiment.refusals import REFUSALS, first_lines, loader, refusal_
 from labkeras.experiment.sources import installed
 from labkeras.experiment.validate import validate
 
-__all__ = ["CONFIG_NAME", "VERSION_BASE", "compose", "faults_of", "sweep_points"]
+__all__ = ["CONFIG_NAME", "VERSION_BASE", "Examination", "compose", "examine", "with_name"]
 
 CONFIG_NAME = "train"
 """The primary config."""
@@ -49,10 +50,23 @@ def compose(
     return config
 
 
-def faults_of(
+@dataclass(frozen=True)
+class Examination:
+    """What is known of a run, or of all runs of a sweep, before any starts.
+
+    Args:
+        faults: what is wrong, a sentence each.
+        names: the names of the runs, each once.
+    """
+
+    faults: list[str]
+    names: list[str]
+
+
+def examine(
     overrides: Sequence[str], *, config_name: str = CONFIG_NAME, config_dir: str | None = None, sweep: bool = False
-) -> list[str]:
-    """Everything that is wrong with a run, or with any run of a sweep.
+) -> Examination:
+    """Composes and validates a run, or every run of a sweep.
 
     Args:
         overrides: as on the command line.
@@ -61,15 +75,28 @@ def faults_of(
         sweep: whether overrides with several values mean a run for each.
     """
     with _initialized(config_dir):
-        if not sweep:
-            return _faults_of_one(list(overrides), config_name)
-        points, faults = sweep_points(overrides)
-        found = [*faults, *(fault for point in points for fault in _faults_of_one(point, config_name))]
-        return list(dict.fromkeys(found))  # what is wrong at every point is said once
+        points, faults = _sweep_points(overrides) if sweep else ([list(overrides)], [])
+        names: list[str] = []
+        for point in points:
+            config, refused = _composed(point, config_name)
+            faults += refused
+            if config is not None:
+                faults += validate(config)
+                names.append(str(config.get("name")))
+    # What is wrong at every point is said once.
+    return Examination(list(dict.fromkeys(faults)), list(dict.fromkeys(names)))
 
 
-def sweep_points(overrides: Sequence[str]) -> tuple[list[list[str]], list[str]]:
-    """The overrides of each run of a sweep, and what is wrong with those of the sweep; Hydra must be initialized."""
+def with_name(experiment: str | None, config: DictConfig) -> DictConfig:
+    """The config, named after the experiment that was chosen unless it has a name."""
+    if config.get("name") is None:
+        with open_dict(config):
+            config["name"] = experiment
+    return config
+
+
+def _sweep_points(overrides: Sequence[str]) -> tuple[list[list[str]], list[str]]:
+    """The overrides of each run of a sweep, and what is wrong with those of the sweep itself."""
     parsed, faults = _parsed(overrides)
     axes = []
     for override in parsed:
@@ -94,11 +121,6 @@ def _initialized(config_dir: str | None) -> Iterator[None]:
         yield
 
 
-def _faults_of_one(overrides: list[str], config_name: str) -> list[str]:
-    config, faults = _composed(overrides, config_name)
-    return [*faults, *(validate(config) if config is not None else [])]
-
-
 def _composed(overrides: list[str], config_name: str) -> tuple[DictConfig | None, list[str]]:
     """The config of those overrides that Hydra takes, and why it refuses the others.
 
@@ -108,7 +130,7 @@ def _composed(overrides: list[str], config_name: str) -> tuple[DictConfig | None
     lines = [override.input_line or "" for override in parsed]
     while True:
         try:
-            return _with_name(hydra.compose(config_name, lines, return_hydra_config=True)), faults
+            return _without_hydra(hydra.compose(config_name, lines, return_hydra_config=True)), faults
         except REFUSALS as error:
             refusal = refusal_of(error, lines, config_name)
             faults.append(refusal.sentence)
@@ -118,14 +140,11 @@ def _composed(overrides: list[str], config_name: str) -> tuple[DictConfig | None
             lines[at : at + 1] = [] if refusal.instead is None else [refusal.instead]
 
 
-def _with_name(config: DictConfig) -> DictConfig:
-    """The config without Hydra's own part, named after the experiment that was chosen."""
+def _without_hydra(config: DictConfig) -> DictConfig:
     experiment = config.hydra.runtime.choices.get("experiment")
     with open_dict(config):
         del config["hydra"]
-        if config.get("name") is None:
-            config["name"] = experiment
-    return config
+    return with_name(experiment, config)
 
 
 def _parsed(overrides: Sequence[str]) -> tuple[list[Override], list[str]]:

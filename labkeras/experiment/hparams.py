@@ -57,7 +57,7 @@ class HParams:
 
     def _write(self, summary: Summary) -> None:
         # SummaryWriter has methods for values only; they too end in this call.
-        self._writer._get_file_writer().add_summary(summary)
+        self._writer._get_file_writer().add_summary(summary)  # type: ignore[no-untyped-call]  # torch's, without types
         self._writer.flush()
 
 

@@ -92,11 +92,11 @@ def _recorded(job: _Job, overrides: Sequence[str]) -> dict[str, Any]:
     tested: dict[str, Any] = {}
     try:
         tested = job.train()
-    except KeyboardInterrupt:
-        result["state"] = "interrupted"
-        raise
     except BaseException as error:
-        result |= {"state": "failed", "error": f"{type(error).__name__}: {error}"}
+        interrupted = isinstance(error, KeyboardInterrupt)
+        result["state"] = "interrupted" if interrupted else "failed"
+        result["error"] = f"{type(error).__name__}: {error}"
+        error.add_note(f"run directory: {job.folder.path}")
         raise
     finally:
         result |= tested | _summary(job) | {"seconds": round(time.perf_counter() - start, 3)}

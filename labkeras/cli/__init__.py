@@ -1,0 +1,1 @@
+"""The command `labkeras`: one file a verb."""

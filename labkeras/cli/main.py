@@ -1,0 +1,76 @@
+"""The command `labkeras`: picks the verb.
+
+Verbs are imported when they are asked for, so that `labkeras --help` and `labkeras list` answer without torch.
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+from labkeras.errors import did_you_mean
+
+__all__ = ["VERBS", "main"]
+
+VERBS = {
+    "train": "train a model, or with -m several: a Hydra application",
+    "list": "what can be named in configs: layers, losses, optimizers, …",
+    "plugin": "the plugins that are installed, and what is wrong with them",
+}
+"""verb → what it does, for `labkeras --help`."""
+
+_BAD_USAGE = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Args:
+        arguments: those of the command line, unless given.
+
+    Returns:
+        The exit code: 0 done, 1 the run failed, 2 something is wrong with the config or the command, 3 with a plugin,
+        130 interrupted.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    verb = given[0] if given else "--help"
+    if verb in ("--help", "-h", "help"):
+        print(_help())
+        return 0
+    if verb == "--version":
+        print(f"labkeras {_version()}")
+        return 0
+    if verb in VERBS:
+        return _run(verb, given[1:])
+    if verb.startswith(("-", "+", "~")) or "=" in verb:
+        return _run("train", given)
+    print(f"labkeras: there is no verb {verb!r}.{did_you_mean(verb, VERBS)} See `labkeras --help`.", file=sys.stderr)
+    return _BAD_USAGE
+
+
+def _run(verb: str, arguments: list[str]) -> int:
+    code: int = importlib.import_module(f"labkeras.cli.{verb}").main(arguments)
+    return code
+
+
+def _help() -> str:
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  labkeras {verb:{width}}  {summary}" for verb, summary in VERBS.items())
+    return f"""labkeras {_version()}: Keras's API on PyTorch
+
+{verbs}
+
+  labkeras train experiment=digits_cnn
+  labkeras train experiment=digits_mlp optimizer=sgd optimizer.momentum=0.9 model.layers.h1.units=64
+  labkeras train -m experiment=digits_mlp optimizer.learning_rate=0.01,0.001
+  labkeras list layers
+
+`labkeras VERB --help` says more. Without a verb, `key=value` means train.
+Completion: eval "$(labkeras train -sc install=bash)\""""
+
+
+def _version() -> str:
+    try:
+        return version("labkeras")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "(not installed)"
