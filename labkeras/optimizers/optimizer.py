@@ -25,7 +25,7 @@ from labkeras.variable import Variable
 __all__ = ["Optimizer"]
 
 # What a config holds beside name and learning rate, in Keras's order.
-_SETTINGS = ("weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema", "ema_momentum")
+_SETTINGS: tuple[str, ...] = ("weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema", "ema_momentum")
 _SETTINGS += ("ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps")
 
 
@@ -386,8 +386,7 @@ class Optimizer(OneByOne):
                 group["lr"] = rate
 
     def _iteration(self) -> int:
-        iteration: int = self.param_groups[0]["iterations"] if self.built else self._first_iteration
-        return iteration
+        return int(self.param_groups[0]["iterations"] if self.built else self._first_iteration)
 
     def _set_iteration(self, value: Any) -> None:
         if self.built:
