@@ -1,7 +1,7 @@
 """Names → components, and who provided each.
 
-There is one `Registry` a kind. Nothing is imported to fill it: the core and the plugins file either the component itself
-or its address, `"module:Name"`, which is imported when somebody asks for the component. The first lookup of any
+There is one `Registry` a kind. Nothing is imported to fill it: the core and the plugins file either the component
+itself or its address, `"module:Name"`, which is imported when somebody asks for the component. The first lookup of any
 name finds the installed plugins (`labkeras.plugins.manager`).
 """
 
@@ -15,8 +15,8 @@ from labkeras.naming import normalize
 
 __all__ = [
     "CORE",
-    "KINDS",
     "Entry",
+    "KINDS",
     "Registry",
     "activations",
     "callbacks",
@@ -60,7 +60,7 @@ class Entry:
 
     @property
     def location(self) -> str:
-        """"module:Name" of the component, without importing it."""
+        """ "module:Name" of the component, without importing it."""
         if isinstance(self.address, str):
             return self.address
         return f"{self.address.__module__}:{self.address.__qualname__}"
@@ -105,7 +105,7 @@ class Registry:
             provider: the distribution that offers it.
 
         Raises:
-            InvalidArgumentError: if the name is not an identifier, or this provider already uses it for another component.
+            InvalidArgumentError: if the name is not an identifier, or this provider uses it for another component.
         """
         if not (isinstance(name, str) and name.isidentifier()):
             raise InvalidArgumentError(
@@ -131,12 +131,14 @@ class Registry:
         same_name.append(entry)
         return entry
 
-    def remove(self, provider: str) -> None:
-        """Takes out everything that one provider filed."""
-        for key in list(self._entries):
-            self._entries[key] = [entry for entry in self._entries[key] if entry.provider != provider]
-            if not self._entries[key]:
-                del self._entries[key]
+    def discard(self, entry: Entry) -> None:
+        """Takes out one entry, if it is there."""
+        key = normalize(entry.name)
+        rest = [other for other in self._entries.get(key, []) if other is not entry]
+        if rest:
+            self._entries[key] = rest
+        else:
+            self._entries.pop(key, None)
 
     def get(self, name: str) -> Any:
         """The component of a name, its class name, or "distribution/name".
@@ -207,7 +209,7 @@ class Registry:
         if not suggestion:
             suggestion = f" Known: {', '.join(self.names()) or 'none'}."
         problems = importlib.import_module("labkeras.plugins.manager").problems()
-        aside = "".join(f" The plugin {problem.distribution!r} was set aside: {problem.error}." for problem in problems)
+        aside = "".join(f" Note that {problem}." for problem in problems if problem.set_aside)
         return f"no {self.kind} is named {name!r}.{suggestion}{aside}"
 
 

@@ -4,6 +4,7 @@ import argparse
 import json
 import warnings
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from labkeras.errors import PluginWarning
 from labkeras.plugins.manager import plugins, problems
@@ -23,13 +24,15 @@ def main(arguments: Sequence[str]) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PluginWarning)  # the same is listed below
         rows = [_row(plugin.distribution, plugin.version, plugin.name) for plugin in plugins()]
-    faults = [{"distribution": found.distribution, "name": found.name, "error": found.error} for found in problems()]
+    faults = problems()
     if options.json:
-        print(json.dumps({"plugins": rows, "problems": faults}, indent=2, ensure_ascii=False))
+        print(
+            json.dumps({"plugins": rows, "problems": [asdict(fault) for fault in faults]}, indent=2, ensure_ascii=False)
+        )
     else:
         print("\n".join([_line(row) for row in rows] or ["no plugins are installed"]))
         for fault in faults:
-            print(f"\nproblem with {fault['distribution']} ({fault['name']}): {fault['error']}")
+            print(f"\n{fault}")
     return _PLUGIN_PROBLEM if faults else 0
 
 

@@ -5,9 +5,9 @@ A plugin is an installed distribution with an entry point in the group `labkeras
     [project.entry-points.labkeras]
     example = "labkeras_example"
 
-whose module marks functions of the names below with `@labkeras.hookimpl`. Each returns a mapping from the name under which a
-component is used (in Python, in YAML, on the command line) to the component, or to its address "module:Name", which is then
-imported only when somebody uses it.
+whose module marks functions of the names below with `@labkeras.hookimpl`. Each returns a mapping from the name under
+which a component is used (in Python, in YAML, on the command line) to the component, or to its address "module:Name",
+which is then imported only when somebody uses it.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,8 +33,8 @@ __all__ = [
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-hookimpl: Callable[[_Function], _Function] = pluggy.HookimplMarker("labkeras")  # type: ignore[assignment]  # untyped call
-_hookspec: Callable[[_Function], _Function] = pluggy.HookspecMarker("labkeras")  # type: ignore[assignment]  # untyped call
+hookimpl: Callable[[_Function], _Function] = pluggy.HookimplMarker("labkeras")
+_hookspec: Callable[[_Function], _Function] = pluggy.HookspecMarker("labkeras")
 
 Components = Mapping[str, Any]
 """name → class or function, or "module:Name" of one."""

@@ -4,6 +4,7 @@ One plugin's fault never stops another one, nor labkeras: it is named in a `Plug
 """
 
 import importlib
+import inspect
 import threading
 import warnings
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import pluggy
 
 from labkeras.errors import PluginError, PluginWarning, did_you_mean
 from labkeras.plugins import hookspecs
-from labkeras.registry import CORE, KINDS, registry_of
+from labkeras.registry import CORE, KINDS, Entry, registry_of
 
 __all__ = ["Plugin", "PluginProblem", "load_plugins", "plugins", "problems", "register_plugin"]
 
@@ -34,32 +35,55 @@ class Plugin:
 
 @dataclass(frozen=True)
 class PluginProblem:
-    """A plugin that was set aside, or a part of one that was, and why."""
+    """What is wrong with a plugin.
+
+    Args:
+        distribution: the distribution that it comes with.
+        name: the name of its entry point.
+        error: what is wrong.
+        set_aside: whether nothing of the plugin is used.
+    """
 
     distribution: str
     name: str
     error: str
+    set_aside: bool = False
 
+    def __str__(self) -> str:
+        fate = "is set aside" if self.set_aside else "has a fault"
+        return f"the plugin {self.name!r} of {self.distribution!r} {fate}: {self.error}"
+
+
+_HOOKS = [name for name in hookspecs.__all__ if name.startswith("labkeras_")]
 
 _plugins: list[Plugin] = []
 _problems: list[PluginProblem] = []
 _lock = threading.RLock()
+_loading = False
 _loaded = False
 
 
 def load_plugins() -> None:
     """Files the core's and all installed plugins' components; does its work once a process."""
-    global _loaded
+    global _loaded, _loading
     if _loaded:
         return
+    # Other threads wait here until all is filed. A plugin that looks up a name while it is imported is let through, and
+    # finds what is filed by then.
     with _lock:
-        if _loaded:
+        if _loaded or _loading:
             return
-        # Set first: a plugin that looks up a name while it is imported must not start this again.
-        _loaded = True
-        _file(Plugin(CORE, "", "builtins", importlib.import_module("labkeras.builtins")))
-        for entry_point in sorted(entry_points(group=GROUP), key=lambda found: (_distribution(found), found.name)):
-            _load_one(entry_point)
+        _loading = True
+        try:
+            _file(Plugin(CORE, "", "builtins", importlib.import_module("labkeras.builtins")))
+            for entry_point in sorted(entry_points(group=GROUP), key=lambda found: (_distribution(found), found.name)):
+                _load_one(entry_point)
+            _loaded = True
+        finally:
+            _loading = False
+    # Last: where warnings are errors, the first one ends this.
+    for problem in _problems:
+        _warn(problem)
 
 
 def plugins() -> list[Plugin]:
@@ -69,7 +93,7 @@ def plugins() -> list[Plugin]:
 
 
 def problems() -> list[PluginProblem]:
-    """What was set aside, and why."""
+    """What is wrong with plugins: those that were set aside, and those that do not work in all their parts."""
     load_plugins()
     return list(_problems)
 
@@ -86,8 +110,11 @@ def register_plugin(module: Any, distribution: str) -> None:
     """
     load_plugins()
     plugin = Plugin(distribution, "", distribution, module)
+    known = len(_problems)
     _file(plugin)
     _plugins.append(plugin)
+    for problem in _problems[known:]:
+        _warn(problem)
 
 
 def _load_one(entry_point: EntryPoint) -> None:
@@ -98,14 +125,15 @@ def _load_one(entry_point: EntryPoint) -> None:
         _file(plugin)
     except (Exception, SystemExit) as error:
         reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
-        _set_aside(PluginProblem(distribution, entry_point.name, reason))
+        _problems.append(PluginProblem(distribution, entry_point.name, reason, set_aside=True))
     else:
         _plugins.append(plugin)
 
 
 def _file(plugin: Plugin) -> None:
     """Calls the plugin's hooks and files what they return; files nothing if one of them is wrong."""
-    # A manager a plugin: pluggy leaves a plugin with a bad hook half registered, and one that raises ends the whole call.
+    # A manager a plugin: pluggy leaves a plugin with a bad hook half registered, and one that raises ends the whole
+    # call.
     manager = pluggy.PluginManager("labkeras")
     manager.add_hookspecs(hookspecs)
     try:
@@ -114,15 +142,18 @@ def _file(plugin: Plugin) -> None:
     except pluggy.PluginValidationError as error:
         raise PluginError(_misspelt(plugin, str(error))) from error
     offers = [(kind, _offered(manager, kind)) for kind in KINDS]
+    filed: list[tuple[str, Entry]] = []
+    problems = _unmarked(plugin)
     try:
         for kind, components in offers:
             for name, component in components.items():
-                _warn_if_shadowed(kind, name, plugin)
-                registry_of(kind).add(name, component, plugin.distribution)
+                problems += _shadowed(kind, name, plugin)
+                filed.append((kind, registry_of(kind).add(name, component, plugin.distribution)))
     except Exception:
-        for kind in KINDS:
-            registry_of(kind).remove(plugin.distribution)
+        for kind, entry in filed:
+            registry_of(kind).discard(entry)
         raise
+    _problems.extend(problems)
 
 
 def _offered(manager: pluggy.PluginManager, kind: str) -> dict[str, Any]:
@@ -135,33 +166,49 @@ def _offered(manager: pluggy.PluginManager, kind: str) -> dict[str, Any]:
     return offered
 
 
-def _warn_if_shadowed(kind: str, name: str, plugin: Plugin) -> None:
-    registry = registry_of(kind)
-    others = [entry.provider for entry in registry.entries_named(name) if entry.provider != plugin.distribution]
-    if not others:
-        return
-    meaning = "labkeras's own" if CORE in others else "an error until you say which"
-    _set_aside(
+def _unmarked(plugin: Plugin) -> list[PluginProblem]:
+    """Functions called like hooks that nothing calls, since they lack the mark."""
+    forgotten = [
+        name
+        for name, value in vars(plugin.module).items()
+        if name.startswith("labkeras_") and inspect.isfunction(value) and not hasattr(value, "labkeras_impl")
+    ]
+    return [
         PluginProblem(
             plugin.distribution,
             plugin.name,
-            f"the {registry.kind} name {name!r} is also provided by {', '.join(map(repr, others))}; "
-            f"{name!r} alone is {meaning}, this one is '{plugin.distribution}/{name}'",
+            f"{name}() is not marked with `@labkeras.hookimpl`, so it is not called.{_near_hook(name)}",
         )
+        for name in forgotten
+    ]
+
+
+def _shadowed(kind: str, name: str, plugin: Plugin) -> list[PluginProblem]:
+    """What to say of a name that another distribution provides as well."""
+    registry = registry_of(kind)
+    others = [entry.provider for entry in registry.entries_named(name) if entry.provider != plugin.distribution]
+    if not others:
+        return []
+    meaning = "labkeras's own" if CORE in others else "an error until you say which"
+    sentence = (
+        f"the {registry.kind} name {name!r} is also provided by {', '.join(map(repr, others))}; "
+        f"{name!r} alone is {meaning}, this one is '{plugin.distribution}/{name}'"
     )
+    return [PluginProblem(plugin.distribution, plugin.name, sentence)]
 
 
-def _set_aside(problem: PluginProblem) -> None:
-    _problems.append(problem)
-    warnings.warn(f"plugin {problem.name!r} of {problem.distribution!r}: {problem.error}", PluginWarning, stacklevel=2)
+def _warn(problem: PluginProblem) -> None:
+    warnings.warn(str(problem), PluginWarning, stacklevel=3)
 
 
 def _misspelt(plugin: Plugin, message: str) -> str:
-    known = [name for name in hookspecs.__all__ if name.startswith("labkeras_")]
     marked = [name for name in dir(plugin.module) if hasattr(getattr(plugin.module, name, None), "labkeras_impl")]
-    hooks = [name for name in marked if name not in known]
-    wrong = [f"there is no hook {name!r}.{did_you_mean(name, known)}" for name in hooks]
+    wrong = [f"there is no hook {name!r}.{_near_hook(name)}" for name in marked if name not in _HOOKS]
     return " ".join(wrong) or message
+
+
+def _near_hook(name: str) -> str:
+    return "" if name in _HOOKS else did_you_mean(name, _HOOKS)
 
 
 def _distribution(entry_point: EntryPoint) -> str:
