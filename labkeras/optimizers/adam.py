@@ -152,4 +152,4 @@ def _last_step(device: torch.device) -> Tensor:
     The correction is in the learning rate already, computed on the host, once for all parameters, with Keras's place
     for epsilon. torch counts in a tensor for each parameter, which takes one more kernel.
     """
-    return torch.tensor(math.inf, dtype=torch.float32, device=device)
+    return torch.full((), math.inf, dtype=torch.float32, device=device)

@@ -29,8 +29,8 @@ def get(identifier: Any) -> Optimizer | None:
     Example:
         >>> get("sgd").momentum
         0.0
-        >>> get(partial(torch.optim.SGD, lr=0.1)).name
-        'sgd'
+        >>> get(partial(torch.optim.SGD, lr=0.1)).built
+        False
     """
     if identifier is None or isinstance(identifier, Optimizer):
         return identifier

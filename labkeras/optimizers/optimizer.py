@@ -113,7 +113,7 @@ class Optimizer(OneByOne):
         """
         if self.built:
             return
-        self.attach(variables, {"lr": self._rate(self._first_iteration)})
+        self.attach(variables, {"lr": self._shown_rate()})
         self.param_groups[0]["iterations"] = self._first_iteration
         self.add_slots(self.trainable_variables)
 
@@ -248,9 +248,6 @@ class Optimizer(OneByOne):
         Args:
             var_list: variables.
             var_names: regular expressions; a variable in whose name one is found is left alone. ["bias"]: all biases.
-
-        Raises:
-            InvalidArgumentError: if the optimizer is built.
         """
         if self.built:
             raise InvalidArgumentError("this must be called before the optimizer is built. Received: built=True")
@@ -299,12 +296,7 @@ class Optimizer(OneByOne):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
-        """The optimizer that `get_config` described.
-
-        Args:
-            config: what `get_config`, or Keras's, returned.
-            custom_objects: name → class, for schedules that are not registered.
-        """
+        """The optimizer that `get_config`, or Keras's, described; `custom_objects`: name → class of other schedules."""
         config = dict(config)
         rate = config.get("learning_rate")
         if isinstance(rate, dict):
@@ -373,6 +365,11 @@ class Optimizer(OneByOne):
             return rate.rate_at(step)
         return float(rate() if callable(rate) else rate)
 
+    def _shown_rate(self) -> float:
+        """What torch's tools see until the next step; a function is asked only once a step, and 0 stands for it."""
+        known = isinstance(self._learning_rate, float | LearningRateSchedule)
+        return self._rate(self._iteration()) if known else 0.0
+
     def _current_rate(self) -> float:
         if self.built and isinstance(self._learning_rate, float):
             return float(self.param_groups[0]["lr"])
@@ -381,7 +378,7 @@ class Optimizer(OneByOne):
     def _set_rate(self, learning_rate: LearningRate) -> None:
         self._learning_rate = checked_rate(learning_rate)
         if self.built:
-            rate = self._rate(self._iteration())
+            rate = self._shown_rate()
             for group in self.param_groups:
                 group["lr"] = rate
 

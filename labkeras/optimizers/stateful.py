@@ -37,8 +37,9 @@ class _BeforeBuild:
     def __get__(self, optimizer: "StatefulOptimizer | None", owner: type) -> Any:
         if optimizer is None:
             return self
+        lacks = "cannot step" if self._name.startswith("_") else f"has no `{self._name}`"
         raise NotBuiltError(
-            f"the optimizer {type(optimizer).__name__} has no `{self._name}` before it is built: call "
+            f"the optimizer {type(optimizer).__name__} {lacks} before it is built: call "
             "`optimizer.build(model.parameters())`, or train a compiled model, which does it. Received: built=False"
         )
 

@@ -65,6 +65,9 @@ class TorchOptimizer(Optimizer):
         self.param_groups[0]["iterations"] += 1
         return loss
 
+    # The torch optimizer's own `step` runs the hooks.
+    step.hooked = True  # type: ignore[attr-defined]
+
     def apply(self, grads: Sequence[Any], trainable_variables: Iterable[Tensor] | None = None) -> None:
         grads = list(grads)
         if not grads:

@@ -13,6 +13,7 @@ def serialize(learning_rate_schedule: LearningRateSchedule) -> dict[str, Any]:
     """The config of a schedule, as Keras writes it.
 
     Example:
+        >>> from labkeras.optimizers.schedules import ExponentialDecay
         >>> serialize(ExponentialDecay(0.1, 10, 0.9))["class_name"]
         'ExponentialDecay'
     """
