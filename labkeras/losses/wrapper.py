@@ -82,7 +82,10 @@ class LossFunctionWrapper(Loss):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        return cls(**(serialization.deserialize_keras_object(config) if "fn" in config else config))
+        if "fn" not in config:
+            return cls(**config)
+        arguments = serialization.deserialize_keras_object({k: v for k, v in config.items() if k != "fn"})
+        return cls(fn=serialization.deserialize_keras_object(config["fn"], kind="losses"), **arguments)
 
 
 def _to_same_ranks(y_true: Any, y_pred: Any) -> tuple[Any, Any]:

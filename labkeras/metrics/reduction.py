@@ -121,9 +121,12 @@ class MeanMetricWrapper(Mean):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        if "fn" in config:
-            config = serialization.deserialize_keras_object(config, kind="metrics")
-        return cls(**config)
+        if "fn" not in config:
+            return cls(**config)
+        arguments = serialization.deserialize_keras_object({k: v for k, v in config.items() if k != "fn"})
+        # A function's config names no kind; a loss that serves as a metric says what it is.
+        kind = "metrics" if config["fn"].get("class_name") == "function" else None
+        return cls(fn=serialization.deserialize_keras_object(config["fn"], kind=kind), **arguments)
 
 
 def _weighed(values: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:

@@ -118,12 +118,13 @@ def sparse_categorical_crossentropy(
     """
     output = to_tensor(output)
     labels = class_numbers(to_tensor(target), output, axis)
-    is_single = output.ndim == 1
-    if is_single:
-        labels, output, axis = labels.unsqueeze(0), output.unsqueeze(0), 1
-    scores = _classes_second(output if from_logits else _log_probabilities(output, axis), axis)
+    shape = labels.shape
+    scores = output if from_logits else _log_probabilities(output, axis)
+    if output.ndim != 2 or axis not in (-1, 1):
+        # One row a label: torch's loss of images, which more axes would call, cannot go back through a moved axis.
+        scores, labels = scores.movedim(axis, -1).reshape(-1, output.shape[axis]), labels.reshape(-1)
     losses = _label_loss(F.cross_entropy if from_logits else F.nll_loss, scores, labels, reduction)
-    return losses.squeeze(0) if is_single and reduction == "none" else losses
+    return losses.reshape(shape) if reduction == "none" else losses
 
 
 def class_numbers(target: Tensor, output: Tensor, axis: int) -> Tensor:
