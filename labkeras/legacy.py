@@ -1,5 +1,6 @@
 """Words of Keras 1 and 2 that old tutorials use, and today's: accepted with a `DeprecationWarning` that names the new word."""
 
+import sys
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -69,6 +70,14 @@ def modern_arguments(names: tuple[str, ...], arguments: dict[str, Any]) -> dict[
             )
         value = modern.pop(old)
         modern[new] = _VALUES.get(new, {}).get(value, value)
-        # 4: the caller of the constructor, past this function, the recorder of arguments and the constructor itself.
-        warnings.warn(f"{names[0]}: `{old}` is now called `{new}`.", DeprecationWarning, stacklevel=4)
+        warnings.warn(f"{names[0]}: `{old}` is now called `{new}`.", DeprecationWarning, stacklevel=_users_level())
     return modern
+
+
+def _users_level() -> int:
+    """The `stacklevel` of the line that the old word is written in: the nearest one outside of labkeras."""
+    package = __name__.partition(".")[0]
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] == package:
+        level, frame = level + 1, frame.f_back
+    return level
