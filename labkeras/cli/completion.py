@@ -22,7 +22,9 @@ def completing() -> Iterator[None]:
     program, _, typed = line.lstrip().partition(" ")
     verb = re.match(r"train\s+(.*)", typed.lstrip(), re.DOTALL)
     if verb is None and not re.search(r"\s", typed.strip()):
-        print("\n".join(name for name in VERBS if name.startswith(typed.strip())))
+        for name in VERBS:
+            if name.startswith(typed.strip()):
+                print(name)
     try:
         os.environ[_LINE] = f"{program} {verb[1] if verb else typed}"
         yield

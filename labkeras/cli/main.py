@@ -4,6 +4,7 @@ Verbs are imported when they are asked for, so that `labkeras --help` and `labke
 """
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -49,7 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(verb: str, arguments: list[str]) -> int:
-    code: int = importlib.import_module(f"labkeras.cli.{verb}").main(arguments)
+    try:
+        code: int = importlib.import_module(f"labkeras.cli.{verb}").main(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has enough of it (`labkeras list | head`). Python flushes once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     return code
 
 

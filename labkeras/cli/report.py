@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import sys
 import traceback
@@ -12,6 +13,8 @@ from typing import Any
 from labkeras.errors import LabkerasError
 
 __all__ = ["failure", "finished", "interrupted", "sweep_finished"]
+
+_NOT_AGAIN = ("run_dir=", "optimizer.learning_rate=")  # overrides that do not go with a sweep over learning rates
 
 
 def failure(error: Exception) -> None:
@@ -39,7 +42,8 @@ def finished(result: Mapping[str, Any], overrides: Sequence[str], sweep: bool) -
         return
     print(f"{scores or 'done'}\nrun directory: {folder}\n\nNext:")
     print(f"  {_program('tensorboard')} --logdir {folder}")
-    print(" ".join([f"  {_program('labkeras')} train -m", *overrides, "optimizer.learning_rate=0.01,0.003,0.001"]))
+    again = [shlex.quote(line) for line in overrides if not line.startswith(_NOT_AGAIN)]
+    print(" ".join([f"  {_program('labkeras')} train -m", *again, "optimizer.learning_rate=0.01,0.003,0.001"]))
 
 
 def sweep_finished(folder: Path) -> None:

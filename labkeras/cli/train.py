@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import hydra
@@ -43,7 +44,9 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
-    options = get_args_parser().parse_intermixed_args(list(arguments))
+    parser = get_args_parser()
+    parser.prog = "labkeras train"
+    options = parser.parse_intermixed_args(list(arguments))
     codes: list[int] = []
     folder = None
     try:
@@ -141,7 +144,8 @@ def _task(codes: list[int], command: list[str]) -> Callable[[DictConfig], float 
             if sweep:
                 raise _JobFailedError from error
             return None
-        report.finished(result, overrides, sweep)
+        with suppress(BrokenPipeError):  # whoever reads the output has enough of it; the run is done
+            report.finished(result, overrides, sweep)
         best, monitor = result["best"], result["monitor"]
         return float(best[monitor]) if best is not None else None
 

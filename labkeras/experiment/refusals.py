@@ -89,8 +89,9 @@ def _key(line: str) -> str:
 
 
 def first_lines(error: Exception) -> str:
-    """A message on one line, without the address of Hydra's documentation."""
+    """A message on one line, without the search path and the address of Hydra's documentation."""
     text = str(error) or str(error.__cause__ or type(error).__name__)
+    text = text.partition("Config search path")[0]
     lines = [" ".join(line.split()) for line in text.splitlines()]
     return "; ".join(line for line in lines if line and "hydra.cc" not in line)
 
