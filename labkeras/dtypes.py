@@ -83,6 +83,8 @@ class DTypePolicy:
             self.name, self.variable_dtype, self.compute_dtype = name, "float32", _MIXED_POLICIES[name]
         else:
             self.name = self.variable_dtype = self.compute_dtype = standardize_dtype(name)
+        self.is_mixed = self.variable_dtype != self.compute_dtype
+        """Whether weights must be cast before one computes with them."""
 
     @property
     def torch_compute_dtype(self) -> torch.dtype:

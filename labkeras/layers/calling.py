@@ -37,6 +37,8 @@ class CallState(threading.local):
     """The outermost layer; it knows who added losses in this call."""
     symbolic: bool = False
     """Whether only shapes are being found out: losses of such a call are dropped."""
+    casting: torch.dtype | None = None
+    """The type in which a layer of a mixed policy reads its weights while its `call` runs."""
 
 
 calls = CallState()
@@ -198,9 +200,7 @@ def _resolve_training(layer: "Layer", spec: CallSpec, training: bool | None) -> 
     return True if layer.training else spec.default_training
 
 
-def _converted(
-    layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _converted(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments as tensors of the layer's compute type; those that are so already are passed on untouched."""
     dtype = layer.dtype_policy.torch_compute_dtype
     if len(args) == 1 and not kwargs:
@@ -320,5 +320,3 @@ def _clear_losses(root: "Layer") -> None:
     for owner in root._loss_owners:
         owner._losses.clear()
     root._loss_owners.clear()
-
-

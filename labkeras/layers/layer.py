@@ -11,7 +11,7 @@ from torch import Tensor
 
 from labkeras import activations, constraints, dtypes, initializers, naming, regularizers, serialization
 from labkeras.dtypes import DTypePolicy
-from labkeras.errors import InvalidArgumentError, InvalidTypeError, did_you_mean
+from labkeras.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, did_you_mean
 from labkeras.graph.shape_inference import infer
 from labkeras.graph.symbolic import KerasTensor, Node, Shape, any_symbolic, standardize_shape
 from labkeras.layers import tracking
@@ -21,7 +21,7 @@ from labkeras.nest import map_structure
 from labkeras.random import SeedGenerator
 from labkeras.variable import Variable, VariableModule, name_scope
 
-__all__ = ["Layer", "LayerOptions"]
+__all__ = ["Layer", "LayerOptions", "config_of_arguments", "kept_dtype"]
 
 
 _TABLES_OF_TORCH = frozenset(vars(torch.nn.Module()))
@@ -39,6 +39,10 @@ class LayerOptions(TypedDict, total=False):
     batch_shape: Sequence[int | None] | None
     batch_size: int | None
     input_dim: int | None
+
+
+# What the base's config says, or what only builds a layer: no settings of a class, even if its signature repeats them.
+_OF_EVERY_LAYER = frozenset(LayerOptions.__annotations__) - {"activity_regularizer", "input_dim"}
 
 
 class Layer(VariableModule):
@@ -62,6 +66,7 @@ class Layer(VariableModule):
         >>> class Scale(Layer):
         ...     def build(self, input_shape):
         ...         self.factor = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="factor")
+        ...
         ...     def call(self, inputs):
         ...         return inputs * self.factor
         >>> Scale()(np.ones((2, 3))).shape
@@ -71,6 +76,8 @@ class Layer(VariableModule):
     _call_spec: CallSpec
     _makes_masks = False
     _casts_own_inputs = False
+    # Whether the output has the data type of the input, integers included, rather than the compute type.
+    _keeps_dtype = False
     # Arguments that Keras leaves out of a config when they are None.
     _optional_config: frozenset[str] = frozenset()
     # What the generated code of a functional model calls: `forward` with torch's hooks, and nothing of `__call__`.
@@ -137,7 +144,8 @@ class Layer(VariableModule):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """`call` on tensors that fit, and nothing else; torch's name for it, which hooks and compilers know."""
-        outputs = self.call(*args, **kwargs)
+        is_mixed = self.autocast and self.dtype_policy.is_mixed
+        outputs = self._call_casting(*args, **kwargs) if is_mixed else self.call(*args, **kwargs)
         if self.activity_regularizer is not None:
             self._regularize(outputs)
         return outputs
@@ -164,8 +172,10 @@ class Layer(VariableModule):
         """The placeholders that a call on placeholders returns."""
         if type(self).compute_output_shape is Layer.compute_output_shape:
             return self._infer_output_spec(*args, **kwargs)
-        shape = self.compute_output_shape(map_structure(lambda tensor: tensor.shape, args[0]))
-        return map_shapes(lambda one: KerasTensor(one, self.compute_dtype), shape)
+        inputs = args[0] if args else next(iter(kwargs.values()))
+        shape = self.compute_output_shape(map_structure(lambda tensor: tensor.shape, inputs))
+        dtype = kept_dtype(self, inputs) if self._keeps_dtype else self.compute_dtype
+        return map_shapes(lambda one: KerasTensor(one, dtype), shape)
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """The mask of the output, given that of the input: here the same, for layers with `supports_masking`."""
@@ -390,8 +400,7 @@ class Layer(VariableModule):
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
         if type(self).get_config is Layer.get_config:
-            values = {name: _config_value(self, name) for name in _own_arguments(type(self))}
-            config |= {name: value for name, value in values.items() if value is not None or name not in self._optional_config}
+            config |= config_of_arguments(self)
         return config
 
     @classmethod
@@ -418,6 +427,30 @@ class Layer(VariableModule):
         build_for(self, {name: map_shapes(KerasTensor, _tuples(shape)) for name, shape in named.items()})
 
     # --- torch --------------------------------------------------------------------------------------------------------
+
+    def __getattr__(self, name: str) -> Any:
+        # What torch's method does, and no slower: weights, buffers and modules are not found in the ordinary way.
+        attributes = self.__dict__
+        for table in ("_parameters", "_buffers", "_modules"):
+            if table in attributes and name in attributes[table]:
+                value = attributes[table][name]
+                if isinstance(value, Variable) and attributes["dtype_policy"].is_mixed and calls.casting is not None:
+                    return value.to(calls.casting) if value.autocast and value.is_floating_point() else value
+                return value
+        if attributes.get("built") is False:
+            raise NotBuiltError(
+                f"layer {self.name!r} ({type(self).__name__}) has no {name!r}, as yet: its weights are made by its "
+                "first call, or by `build(input_shape)`."
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _call_casting(self, *args: Any, **kwargs: Any) -> Any:
+        """`call`, with the weights of a mixed policy in the compute type."""
+        before, calls.casting = calls.casting, self.dtype_policy.torch_compute_dtype
+        try:
+            return self.call(*args, **kwargs)
+        finally:
+            calls.casting = before
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, Variable):
@@ -457,11 +490,22 @@ class Layer(VariableModule):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
     def _infer_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        return infer(self.call, args, kwargs, KerasTensor)
+        return infer(self._call_casting, args, kwargs, KerasTensor)
 
 
 serialization.register_base("layers", Layer)
 serialization.register_special("keras", "DTypePolicy", dtypes.get)
+
+
+def config_of_arguments(layer: Layer) -> dict[str, Any]:
+    """The arguments in the class's own signature, as a config has them."""
+    values = {name: _config_value(layer, name) for name in _own_arguments(type(layer))}
+    return {name: value for name, value in values.items() if value is not None or name not in layer._optional_config}
+
+
+def kept_dtype(layer: Layer, tensor: Any) -> str:
+    """The data type of an input within `call`: the layer's compute type if it is a float, its own otherwise."""
+    return layer.compute_dtype if layer.autocast and "float" in tensor.dtype else str(tensor.dtype)
 
 
 def map_shapes(function: Callable[[Shape], Any], shapes: Any) -> Any:
@@ -525,7 +569,9 @@ def _unknown_arguments(cls: type[Layer], unknown: dict[str, Any]) -> InvalidArgu
     known = [*_own_arguments(cls), *LayerOptions.__annotations__]
     hints = "".join(did_you_mean(name, known) for name in unknown)
     given = ", ".join(f"{name}={value!r}" for name, value in unknown.items())
-    return InvalidArgumentError(f"{cls.__name__} has no argument {', '.join(map(repr, unknown))}.{hints} Received: {given}")
+    return InvalidArgumentError(
+        f"{cls.__name__} has no argument {', '.join(map(repr, unknown))}.{hints} Received: {given}"
+    )
 
 
 def _wanted_shape(
@@ -547,7 +593,7 @@ def _own_arguments(cls: type[Layer]) -> tuple[str, ...]:
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
     own = [parameter.name for parameter in parameters if parameter.kind in named]
-    return tuple(name for name in own if name not in LayerOptions.__annotations__)
+    return tuple(name for name in own if name not in _OF_EVERY_LAYER)
 
 
 def _config_value(layer: Layer, name: str) -> Any:
@@ -600,7 +646,7 @@ def _weights_of(module: torch.nn.Module) -> list[Any]:
 
 
 def _state_of(module: torch.nn.Module) -> list[Any]:
-    state = [tensor for tensor in (*module._parameters.values(), *module._buffers.values()) if tensor is not None]
+    state = _own_tensors(module)
     # Keras's order: a layer's own seeds come before the layers within it.
     children = sorted(module.children(), key=lambda child: not isinstance(child, SeedGenerator))
     for child in children:

@@ -92,7 +92,19 @@ def _following(method: Callable[..., Any], is_list: bool) -> Callable[..., Any]:
     return changed
 
 
-for _name in ("append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse", "__setitem__", "__delitem__", "__iadd__"):
+for _name in (
+    "append",
+    "extend",
+    "insert",
+    "pop",
+    "remove",
+    "clear",
+    "sort",
+    "reverse",
+    "__setitem__",
+    "__delitem__",
+    "__iadd__",
+):
     setattr(TrackedList, _name, _following(getattr(list, _name), is_list=True))
 for _name in ("__setitem__", "__delitem__", "pop", "popitem", "clear", "update", "setdefault"):
     setattr(TrackedDict, _name, _following(getattr(dict, _name), is_list=False))

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from labkeras import activations, constraints, initializers, regularizers
-from labkeras.errors import InvalidArgumentError, UnsupportedArgumentError
 from labkeras.graph.symbolic import Shape
+from labkeras.layers.arguments import positive_integer, refuse
 from labkeras.layers.input_spec import InputSpec
 from labkeras.layers.layer import Layer, LayerOptions
 
@@ -38,9 +38,11 @@ class Dense(Layer):
         torch.Size([2, 3])
     """
 
-    _optional_config = frozenset({"lora_rank", "lora_alpha"})
+    bias: Any  # a Variable, or None
 
-    def __init__(
+    _optional_config = frozenset({"activity_regularizer", "lora_rank", "lora_alpha"})
+
+    def __init__(  # type: ignore[misc]  # `activity_regularizer` has its own place, as in Keras
         self,
         units: int,
         activation: Any = None,
@@ -58,12 +60,8 @@ class Dense(Layer):
         **base: Unpack[LayerOptions],
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **base)
-        if isinstance(units, bool) or not isinstance(units, int) or units <= 0:
-            raise InvalidArgumentError(f"`units` must be a positive integer. Received: units={units!r}")
-        for argument, value in (("lora_rank", lora_rank), ("lora_alpha", lora_alpha), ("quantization_config", quantization_config)):
-            if value is not None:
-                raise UnsupportedArgumentError(f"Dense does not support `{argument}` yet. Received: {argument}={value!r}")
-        self.units = units
+        refuse("Dense", lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config)
+        self.units = positive_integer(units, "units")
         self.activation = activations.get(activation)
         self.use_bias = use_bias
         self.kernel_initializer = initializers.get(kernel_initializer)
