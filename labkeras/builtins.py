@@ -89,12 +89,16 @@ def labkeras_register_datasets() -> dict[str, str]:
 
 
 def _classes(package: str) -> dict[str, str]:
-    """snake_case name → "package:Name", for the classes in a package's `__all__`; its `ALIASES` are names as well."""
+    """snake_case name → "package:Name", for the classes in a package's `__all__`; its `ALIASES` are names as well.
+
+    An alias that is in `__all__` too is a second name of a class in Python alone: one component stays one.
+    """
     module = importlib.import_module(package)
-    names = [name for name in module.__all__ if name not in _NOT_COMPONENTS and name[0].isupper()]
-    offered = {to_snake_case(name): f"{package}:{name}" for name in names}
     aliases: dict[str, str] = getattr(module, "ALIASES", {})
-    return offered | {alias: f"{package}:{name}" for alias, name in aliases.items()}
+    names = [name for name in module.__all__ if name not in _NOT_COMPONENTS | aliases.keys() and name[0].isupper()]
+    offered = {to_snake_case(name): f"{package}:{name}" for name in names}
+    lookup_names = {alias: name for alias, name in aliases.items() if alias not in module.__all__}
+    return offered | {alias: f"{package}:{name}" for alias, name in lookup_names.items()}
 
 
 def _functions(package: str) -> dict[str, str]:

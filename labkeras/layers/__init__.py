@@ -7,8 +7,33 @@ from labkeras.lazy import exports
 if TYPE_CHECKING:
     from labkeras.graph.input import Input as Input
     from labkeras.graph.input import InputLayer as InputLayer
+    from labkeras.layers.activations.activation import Activation as Activation
+    from labkeras.layers.convolutional.conv2d import Conv2D as Conv2D
+    from labkeras.layers.convolutional.conv2d import Conv2D as Convolution2D  # noqa: F401  # Keras's second name
     from labkeras.layers.core.dense import Dense as Dense
+    from labkeras.layers.core.embedding import Embedding as Embedding
     from labkeras.layers.input_spec import InputSpec as InputSpec
     from labkeras.layers.layer import Layer as Layer
+    from labkeras.layers.merging.add import Add as Add
+    from labkeras.layers.merging.add import add as add
+    from labkeras.layers.merging.concatenate import Concatenate as Concatenate
+    from labkeras.layers.merging.concatenate import concatenate as concatenate
+    from labkeras.layers.normalization.batch_normalization import BatchNormalization as BatchNormalization
+    from labkeras.layers.normalization.layer_normalization import LayerNormalization as LayerNormalization
+    from labkeras.layers.pooling.global_average_pooling2d import GlobalAveragePooling2D as GlobalAveragePooling2D
+    from labkeras.layers.pooling.global_average_pooling2d import GlobalAveragePooling2D as GlobalAvgPool2D  # noqa: F401  # Keras's second name
+    from labkeras.layers.pooling.max_pooling2d import MaxPooling2D as MaxPool2D  # noqa: F401  # Keras's second name
+    from labkeras.layers.pooling.max_pooling2d import MaxPooling2D as MaxPooling2D
+    from labkeras.layers.preprocessing.rescaling import Rescaling as Rescaling
+    from labkeras.layers.regularization.dropout import Dropout as Dropout
+    from labkeras.layers.reshaping.flatten import Flatten as Flatten
+    from labkeras.layers.reshaping.reshape import Reshape as Reshape
 
 __all__, __getattr__, __dir__ = exports(__name__)
+
+# Keras's second names of the same classes: for `from labkeras.layers import …`; the registry knows the first ones.
+ALIASES = {
+    "Convolution2D": "Conv2D",
+    "GlobalAvgPool2D": "GlobalAveragePooling2D",
+    "MaxPool2D": "MaxPooling2D",
+}

@@ -1,0 +1,1 @@
+"""Regularization layers: noise that only training sees."""

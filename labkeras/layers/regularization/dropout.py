@@ -1,0 +1,93 @@
+"""Dropout: in training, a random part of the inputs becomes zero."""
+
+from collections.abc import Sequence
+from typing import Unpack
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from labkeras.errors import InvalidArgumentError
+from labkeras.graph.symbolic import Shape
+from labkeras.layers.arguments import fraction
+from labkeras.layers.layer import Layer, LayerOptions
+from labkeras.random import SeedGenerator
+
+__all__ = ["Dropout"]
+
+
+class Dropout(Layer):
+    """In training sets a random part of the inputs to zero, and scales up the rest so that the expected sum stays.
+
+    Args:
+        rate: fraction of the inputs to zero, in [0, 1].
+        noise_shape: shape of the mask, None for the input's own size: with (None, 1, 8) for inputs (batch, time, 8), a
+            feature is kept or dropped for all time steps alike.
+        seed: start of the layer's own stream of random numbers; with None it draws from torch's global generator.
+
+    Shapes:
+        inputs: any
+        output: that of the inputs
+
+    Reference:
+        Srivastava et al. (2014), Dropout: A Simple Way to Prevent Neural Networks from Overfitting.
+
+    Example:
+        >>> Dropout(0.5)(torch.ones(2, 3), training=False)
+        tensor([[1., 1., 1.],
+                [1., 1., 1.]])
+    """
+
+    _keeps_dtype = True
+
+    def __init__(
+        self,
+        rate: float,
+        noise_shape: Sequence[int | None] | None = None,
+        seed: int | None = None,
+        **base: Unpack[LayerOptions],
+    ) -> None:
+        super().__init__(**base)
+        self.rate = fraction(rate, "rate")
+        self.noise_shape = _checked(noise_shape)
+        self.seed = seed
+        if rate > 0:
+            self.seed_generator = SeedGenerator(seed)
+        self.supports_masking = True
+        self.built = True
+
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        if not training or self.rate == 0:
+            return inputs
+        if self.noise_shape is None and self.seed is None:
+            return F.dropout(inputs, self.rate)
+        return inputs * self._scaled_mask(inputs)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return tuple(input_shape)
+
+    def _scaled_mask(self, inputs: Tensor) -> Tensor:
+        """0 where an input is dropped, 1 / (1 - rate) where it is kept."""
+        shape = inputs.shape
+        if self.noise_shape is not None:
+            shape = torch.Size(
+                size if wanted is None else wanted for size, wanted in zip(inputs.shape, self.noise_shape, strict=True)
+            )
+        keep = 1 - self.rate
+        mask = torch.empty(shape, dtype=inputs.dtype, device=inputs.device)
+        mask.bernoulli_(keep, generator=self.seed_generator.next_generator(inputs.device))
+        return mask.div_(keep) if keep > 0 else mask
+
+
+def _checked(noise_shape: Sequence[int | None] | None) -> tuple[int | None, ...] | None:
+    if noise_shape is None:
+        return None
+    if (
+        isinstance(noise_shape, str)
+        or not isinstance(noise_shape, Sequence)
+        or not all(size is None or (type(size) is int and size > 0) for size in noise_shape)
+    ):
+        raise InvalidArgumentError(
+            f"`noise_shape` must be a tuple of positive integers and None. Received: noise_shape={noise_shape!r}"
+        )
+    return tuple(noise_shape)

@@ -1,0 +1,1 @@
+"""Layers that rearrange the axes and values of their input."""
