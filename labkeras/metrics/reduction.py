@@ -84,8 +84,8 @@ class MeanMetricWrapper(Mean):
         **kwargs: further arguments of `fn`.
 
     Example:
-        >>> MeanMetricWrapper(lambda y_true, y_pred: (y_true - y_pred).abs())(torch.ones(2), torch.zeros(2))
-        tensor(1.)
+        >>> MeanMetricWrapper(lambda y_true, y_pred: abs(y_true - y_pred))(1.0, 3.0)
+        tensor(2.)
     """
 
     def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any) -> None:

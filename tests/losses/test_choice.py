@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 import torch
-
 from keras.src.trainers.compile_utils import get_loss
+
 from labkeras import losses
 from labkeras.errors import UnknownComponentError
 

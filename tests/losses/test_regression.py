@@ -20,7 +20,8 @@ def test_values_gradients_and_configs_are_those_of_keras(name: str, function: st
 
 @each_loss
 @pytest.mark.parametrize(
-    ("true_shape", "pred_shape"), [((6,), (6,)), ((6,), (6, 1)), ((6, 1), (6,)), ((6, 4), (6, 4, 1)), ((6, 4, 1), (6, 4))]
+    ("true_shape", "pred_shape"),
+    [((6,), (6,)), ((6,), (6, 1)), ((6, 1), (6,)), ((6, 4), (6, 4, 1)), ((6, 4, 1), (6, 4))],
 )
 def test_a_missing_last_axis_is_made_up_as_in_keras(
     name: str, function: str, true_shape: tuple[int, ...], pred_shape: tuple[int, ...]

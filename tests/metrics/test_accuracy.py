@@ -13,7 +13,9 @@ def weights(*shape: int) -> list[torch.Tensor | None]:
     return [None, torch.rand(shape[0]), torch.rand(shape), torch.zeros(shape)]
 
 
-@pytest.mark.parametrize(("true_shape", "pred_shape"), [((8,), (8,)), ((8, 1), (8, 1)), ((8,), (8, 1)), ((8, 3), (8, 3))])
+@pytest.mark.parametrize(
+    ("true_shape", "pred_shape"), [((8,), (8,)), ((8, 1), (8, 1)), ((8,), (8, 1)), ((8, 3), (8, 3))]
+)
 def test_accuracy_is_that_of_keras(true_shape: tuple[int, ...], pred_shape: tuple[int, ...]) -> None:
     batches = [
         (torch.randint(0, 3, true_shape), torch.randint(0, 3, pred_shape).float(), weight)

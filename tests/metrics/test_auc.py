@@ -45,7 +45,7 @@ def test_own_thresholds_are_those_of_keras(thresholds: list[float], summation_me
 def test_labels_each_for_themselves_are_those_of_keras(
     num_labels: int | None, thresholds: Any, summation_method: str, curve: str
 ) -> None:
-    arguments = {"curve": curve, "summation_method": summation_method, "thresholds": thresholds}
+    arguments = {"name": "a", "curve": curve, "summation_method": summation_method, "thresholds": thresholds}
     ours = metrics.AUC(multi_label=True, num_labels=num_labels, **arguments)
     theirs = keras.metrics.AUC(multi_label=True, num_labels=num_labels, **arguments)
     for batch in batches(30, 3):
@@ -68,10 +68,10 @@ def test_label_weights_are_those_of_keras(thresholds: Any, multi_label: bool, cu
 
 
 def test_label_weights_survive_a_config_and_are_read_from_that_of_keras() -> None:
-    ours = metrics.AUC(label_weights=[0.5, 1.0])
+    ours = metrics.AUC(name="a", label_weights=[0.5, 1.0])
     assert ours.get_config()["label_weights"] == [0.5, 1.0]
     again = metrics.deserialize(metrics.serialize(ours))
-    from_keras = metrics.deserialize(keras.metrics.serialize(keras.metrics.AUC(label_weights=[0.5, 1.0])))
+    from_keras = metrics.deserialize(keras.metrics.serialize(keras.metrics.AUC(name="a", label_weights=[0.5, 1.0])))
     for metric in (again, from_keras):
         assert metric.get_config() == ours.get_config()
     assert keras.metrics.deserialize(metrics.serialize(ours)).label_weights.tolist() == [0.5, 1.0]

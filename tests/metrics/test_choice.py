@@ -1,9 +1,10 @@
 from typing import Any
 
+import keras
 import pytest
 import torch
-
 from keras.src.trainers.compile_utils import get_metric
+
 from labkeras import metrics
 from labkeras.errors import InvalidArgumentError, UnknownComponentError
 
@@ -39,6 +40,7 @@ class MyMetric:
 
 @pytest.mark.parametrize("identifier", ["mse", "MSE", "AUC", "auc", my_metric, MyMetric()])
 def test_a_metric_bears_the_name_that_it_bears_in_keras(identifier: Any) -> None:
+    keras.utils.clear_session()  # its counters of names
     metric = metrics.metric_for(identifier, (8, 1), (8, 1))
     reference = get_metric(identifier, torch.zeros(8, 1), torch.zeros(8, 1))
     assert (type(metric).__name__, metric.name) == (type(reference).__name__, reference.name)

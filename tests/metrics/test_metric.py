@@ -108,7 +108,7 @@ def test_the_stateless_methods_leave_the_state_alone() -> None:
 
 
 def test_the_stateless_methods_want_a_value_for_each_variable() -> None:
-    with pytest.raises(InvalidArgumentError, match="each of the 2 variables of Mean. Received: 1 values"):
+    with pytest.raises(InvalidArgumentError, match=r"each of the 2 variables of Mean\. Received: 1 values"):
         metrics.Mean().stateless_result([1.0])
 
 
@@ -195,6 +195,7 @@ def test_updates_read_nothing_from_the_device(name: str, monkeypatch: pytest.Mon
 
 def test_updates_run_under_vmap_for_many_metrics_at_once() -> None:
     metric, values = metrics.Mean(), torch.rand(5, 4)
-    states = torch.vmap(lambda v: metric.stateless_update_state(metric.variables, v))(values)
+    fresh = [torch.zeros(5), torch.zeros(5)]
+    states = torch.vmap(metric.stateless_update_state)(fresh, values)
     assert_close(states[0], values.sum(1))
     assert_close(states[1], torch.full((5,), 4.0))

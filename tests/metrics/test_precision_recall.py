@@ -17,11 +17,14 @@ def batches(*shape: int) -> list[tuple[Any, ...]]:
     def batch(weights: Any) -> tuple[Any, ...]:
         return torch.randint(0, 2, shape), torch.rand(shape), weights
 
-    return [batch(None), batch(torch.rand(shape[0])), batch(torch.rand(shape[0], 1)), batch(torch.rand(shape))]
+    weights = [None, torch.rand(shape[0]), torch.rand(shape)]
+    return [batch(given) for given in (weights if len(shape) == 1 else [*weights, torch.rand(shape[0], 1)])]
 
 
 @each_metric
-@pytest.mark.parametrize("thresholds", [None, 0.3, [0.3], [0.8, 0.1, 0.4], [0.0, 0.5, 1.0], [0.0, 0.25, 0.5, 0.75, 1.0]])
+@pytest.mark.parametrize(
+    "thresholds", [None, 0.3, [0.3], [0.8, 0.1, 0.4], [0.0, 0.5, 1.0], [0.0, 0.25, 0.5, 0.75, 1.0]]
+)
 @pytest.mark.parametrize("shape", [(8,), (8, 1), (8, 3)])
 def test_values_over_batches_are_those_of_keras(shape: tuple[int, ...], thresholds: Any, name: str) -> None:
     check_metric(name, batches(*shape), thresholds=thresholds)

@@ -79,8 +79,8 @@ def test_a_function_is_a_metric_by_its_mean() -> None:
 
 
 def test_a_wrapped_function_is_written_as_keras_writes_it() -> None:
-    ours = metrics.MeanMetricWrapper(metrics.binary_crossentropy, from_logits=True)
-    theirs = keras.metrics.MeanMetricWrapper(keras.losses.binary_crossentropy, from_logits=True)
+    ours = metrics.MeanMetricWrapper(metrics.binary_crossentropy, name="ce", from_logits=True)
+    theirs = keras.metrics.MeanMetricWrapper(keras.losses.binary_crossentropy, name="ce", from_logits=True)
     check_configs(ours, theirs)
 
 
