@@ -9,6 +9,7 @@ from torch import Tensor
 from labkeras.dtypes import standardize_dtype, to_torch
 from labkeras.errors import InvalidInputError
 from labkeras.graph.symbolic import Shape
+from labkeras.layers.layer import kept_dtype
 
 __all__ = ["aligned", "broadcast_shape", "check_shapes", "masks_of", "merged_dtype", "require_list"]
 
@@ -81,7 +82,7 @@ def masks_of(inputs: Any, mask: Any, layer_name: str) -> list[Any] | None:
 
 def merged_dtype(layer: Any, inputs: Sequence[Any]) -> str:
     """The type that torch gives a merge of these tensors or placeholders, once a layer has cast them."""
-    dtypes = [to_torch(layer.kept_dtype(tensor)) for tensor in inputs]
+    dtypes = [to_torch(kept_dtype(layer, tensor)) for tensor in inputs]
     result = dtypes[0]
     for dtype in dtypes[1:]:
         result = torch.promote_types(result, dtype)
