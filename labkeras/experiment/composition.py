@@ -14,7 +14,7 @@ from omegaconf import DictConfig, open_dict
 from labkeras.errors import ConfigError
 from labkeras.experiment.refusals import REFUSALS, first_lines, loader, refusal_of
 from labkeras.experiment.sources import installed
-from labkeras.experiment.validate import validate
+from labkeras.experiment.validation import validate
 
 __all__ = ["CONFIG_NAME", "VERSION_BASE", "Examination", "compose", "examine", "with_name"]
 

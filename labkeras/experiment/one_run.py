@@ -15,7 +15,7 @@ from labkeras.experiment.hparams import HParams, choices
 from labkeras.experiment.model_spec import build_model
 from labkeras.experiment.records import MetricsRecorder
 from labkeras.experiment.run_directory import RunDirectory
-from labkeras.experiment.validate import checked
+from labkeras.experiment.validation import checked
 from labkeras.models.model import Model
 from labkeras.random import set_random_seed
 
