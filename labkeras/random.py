@@ -1,10 +1,12 @@
 """Seeds: `set_random_seed` for everything, `SeedGenerator` for one layer's own stream."""
 
 import random as python_random
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from labkeras.errors import InvalidArgumentError
 from labkeras.variable import Variable, VariableModule
@@ -52,10 +54,20 @@ class SeedGenerator(VariableModule):
         """A torch generator for one draw, at the next place of the stream; None means torch's global one."""
         if self.seed is None:
             return None
-        start, count = self.state.tolist()
-        self.state.assign([start, count + 1])
-        # Two 32-bit halves in one 64-bit seed, so that streams of different seeds do not meet.
-        return torch.Generator(device).manual_seed((start << 31) ^ count)
+        return _next_generator(self.state, device)
+
+    def uniform(self, shape: Sequence[int], device: torch.device) -> Tensor:
+        """Values in [0, 1), float32, at the next place of the stream; works in compiled and exported programs too.
+
+        Args:
+            shape: sizes of the axes.
+            device: where the values are to be.
+        """
+        if self.seed is None:
+            return torch.rand(shape, device=device)
+        # Compilers cannot look into a torch.Generator: to them the draw is one operation, which else only costs time.
+        draw = _drawn_uniform if torch.compiler.is_compiling() else _draw_uniform
+        return draw(self.state, shape, device)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make an equal generator."""
@@ -65,3 +77,28 @@ class SeedGenerator(VariableModule):
     def from_config(cls, config: dict[str, Any]) -> "SeedGenerator":
         """The generator that `get_config` described."""
         return cls(**config)
+
+
+def _next_generator(state: Tensor, device: torch.device) -> torch.Generator:
+    start, count = state.tolist()
+    with torch.no_grad():
+        state[1] += 1
+    # Two 32-bit halves in one 64-bit seed, so that streams of different seeds do not meet.
+    return torch.Generator(device).manual_seed((start << 31) ^ count)
+
+
+def _draw_uniform(state: Tensor, shape: Sequence[int], device: torch.device) -> Tensor:
+    return torch.rand(shape, generator=_next_generator(state, device), device=device)
+
+
+_drawn_uniform = torch.library.custom_op(
+    "labkeras::uniform",
+    _draw_uniform,
+    mutates_args={"state"},
+    schema="(Tensor(a!) state, SymInt[] shape, Device device) -> Tensor",
+)
+
+
+@_drawn_uniform.register_fake
+def _(state: Tensor, shape: Sequence[int], device: torch.device) -> Tensor:
+    return torch.empty(shape, device=device)

@@ -28,17 +28,23 @@ if TYPE_CHECKING:
 __all__ = ["CallSpec", "build_for", "call_eagerly", "call_symbolically", "calls", "shape_of"]
 
 
+# A tuple: torch.compile cannot follow `np.ndarray | np.generic`.
+_ARRAYS = (np.ndarray, np.generic)
+
+
 class CallState(threading.local):
     """Where this thread is in nested calls of layers."""
 
-    training: bool | None = None
-    """The training flag that the outer layer passes down."""
-    root: "Layer | None" = None
-    """The outermost layer; it knows who added losses in this call."""
-    symbolic: bool = False
-    """Whether only shapes are being found out: losses of such a call are dropped."""
-    casting: torch.dtype | None = None
-    """The type in which a layer of a mixed policy reads its weights while its `call` runs."""
+    def __init__(self) -> None:
+        # Set here, for each thread, and not on the class: torch.compile guards what it finds on the object.
+        self.training: bool | None = None
+        """The training flag that the outer layer passes down."""
+        self.root: Layer | None = None
+        """The outermost layer; it knows who added losses in this call."""
+        self.symbolic = False
+        """Whether only shapes are being found out: losses of such a call are dropped."""
+        self.casting: torch.dtype | None = None
+        """The type in which a layer of a mixed policy reads its weights while its `call` runs."""
 
 
 calls = CallState()
@@ -230,7 +236,7 @@ def _tensor(layer: "Layer", dtype: torch.dtype, value: Any) -> Any:
         if mask is not None:
             cast._keras_mask = mask  # type: ignore[attr-defined]  # where Keras keeps the mask of an eager tensor
         return cast
-    if isinstance(value, np.ndarray | np.generic) or _is_array_like(value):
+    if isinstance(value, _ARRAYS) or _is_array_like(value):
         return _from_array(layer, dtype, np.asarray(value))
     return value
 

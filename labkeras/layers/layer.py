@@ -24,6 +24,8 @@ from labkeras.variable import Variable, VariableModule, name_scope
 __all__ = ["Layer", "LayerOptions", "config_of_arguments", "kept_dtype"]
 
 
+# A tuple: `list | dict | tuple` is something that torch.compile cannot follow here.
+_CONTAINERS = (list, dict, tuple)
 _TABLES_OF_TORCH = frozenset(vars(torch.nn.Module()))
 
 
@@ -456,7 +458,7 @@ class Layer(VariableModule):
         if isinstance(value, Variable):
             # `requires_grad` is off for a frozen layer's weights too: a weight that is known already stays what it was.
             self._own(name, value, value.trainable or any(value is known for known in self._parameters.values()))
-        elif isinstance(value, list | dict | tuple) and name not in _TABLES_OF_TORCH:
+        elif isinstance(value, _CONTAINERS) and name not in _TABLES_OF_TORCH:
             self._set_container(name, tracking.track(value))
         else:
             super().__setattr__(name, value)

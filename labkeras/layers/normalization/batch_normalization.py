@@ -168,7 +168,7 @@ class BatchNormalization(Layer):
         if not in_training:
             outputs = _kernel(x, gamma, beta, mean, variance, False, 0.0, self.epsilon)
             return self._channels_back(outputs, inputs)
-        # The kernel would add the unbiased variance to the moving one, where Keras adds the biased: it goes aside first.
+        # The kernel would add the unbiased variance to the moving one, and Keras adds the biased: it goes aside first.
         unbiased = torch.zeros_like(variance)
         outputs = _kernel(x, gamma, beta, mean, unbiased, True, 1 - self.momentum, self.epsilon)
         count = x.numel() // x.shape[1]
@@ -181,7 +181,7 @@ class BatchNormalization(Layer):
     def _plan(self, rank: int) -> None:
         """How inputs are laid out for torch's kernel, which wants the channels behind the batch."""
         axis = self.axis % rank
-        # For the ranks of images and videos torch has faster kernels: with channels last they are what torch calls that.
+        # For the ranks of images and videos torch has faster kernels: with channels last they are its channels_last.
         self._is_flat = axis == rank - 1 and rank not in (2, 4, 5)
         self._order = self._back = None
         if axis != 1 and not self._is_flat:

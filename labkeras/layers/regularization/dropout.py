@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from typing import Unpack
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from labkeras.errors import InvalidArgumentError
+from labkeras.errors import InvalidArgumentError, InvalidInputError
 from labkeras.graph.symbolic import Shape
 from labkeras.layers.arguments import fraction
 from labkeras.layers.layer import Layer, LayerOptions
@@ -59,24 +58,26 @@ class Dropout(Layer):
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         if not training or self.rate == 0:
             return inputs
-        if self.noise_shape is None and self.seed is None:
+        if self.rate == 1 or (self.noise_shape is None and self.seed is None):
             return F.dropout(inputs, self.rate)
-        return inputs * self._scaled_mask(inputs)
+        is_kept = self.seed_generator.uniform(self._noise_sizes(inputs), inputs.device) < 1 - self.rate
+        return (inputs * is_kept).div_(1 - self.rate)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return tuple(input_shape)
 
-    def _scaled_mask(self, inputs: Tensor) -> Tensor:
-        """0 where an input is dropped, 1 / (1 - rate) where it is kept."""
-        shape = inputs.shape
-        if self.noise_shape is not None:
-            shape = torch.Size(
-                size if wanted is None else wanted for size, wanted in zip(inputs.shape, self.noise_shape, strict=True)
+    def _noise_sizes(self, inputs: Tensor) -> Sequence[int]:
+        """The sizes of the mask, each that of the inputs or 1."""
+        if self.noise_shape is None:
+            return inputs.shape
+        if len(self.noise_shape) != inputs.ndim or any(
+            wanted not in (None, 1, size) for wanted, size in zip(self.noise_shape, inputs.shape, strict=True)
+        ):
+            raise InvalidInputError(
+                f"the noise_shape={self.noise_shape} of layer {self.name!r} must have the input's sizes, or 1 or None. "
+                f"Received: input shape {tuple(inputs.shape)}"
             )
-        keep = 1 - self.rate
-        mask = torch.empty(shape, dtype=inputs.dtype, device=inputs.device)
-        mask.bernoulli_(keep, generator=self.seed_generator.next_generator(inputs.device))
-        return mask.div_(keep) if keep > 0 else mask
+        return [size if wanted is None else wanted for wanted, size in zip(self.noise_shape, inputs.shape, strict=True)]
 
 
 def _checked(noise_shape: Sequence[int | None] | None) -> tuple[int | None, ...] | None:
