@@ -151,7 +151,7 @@ class Variable(torch.nn.Parameter):
     def __reduce_ex__(self, protocol: Any) -> Any:
         return _rebuild, (self.data, self.requires_grad, self._attributes())
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]  # torch's stub lacks the name
         shape, dtype = tuple(self.shape), standardize_dtype(self.dtype)
         return f"<Variable path={self.path}, shape={shape}, dtype={dtype}, value={self.detach().cpu().tolist()}>"
 
@@ -165,7 +165,7 @@ class VariableModule(torch.nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "VariableModule":
         tables: tuple[dict[str, Any], ...] = (self._parameters, self._buffers)
         held = [dict(table) for table in tables]
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch's is untyped
         for table, before in zip(tables, held, strict=True):
             for name, old in before.items():
                 if isinstance(old, Variable) and table[name] is not old:

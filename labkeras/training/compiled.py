@@ -79,7 +79,7 @@ class Compiled:
                 f"`steps_per_execution` must be a positive integer. Received: steps_per_execution={steps_per_execution!r}"
             )
         del run_eagerly  # nothing is compiled unless asked for
-        self.optimizer = optimizers.get(optimizer)
+        self.optimizer: Any = optimizers.get(optimizer)
         self.auto_scale_loss = auto_scale_loss
         self.steps_per_execution = steps_per_execution
         self._names = list(output_names) if output_names is not None else None
@@ -181,11 +181,11 @@ class Compiled:
         trackers = [tracker for _, _, _, tracker in self._output_losses or () if tracker is not None]
         return [self.loss_tracker, *trackers, *(metric for _, _, metric, _ in self._output_metrics)]
 
-    @staticmethod
-    def in_order(logs: Mapping[str, Any]) -> Any:
-        """Logs as `evaluate` returns them: the loss first, the rest by name; the loss alone if there is nothing else."""
-        values = [logs["loss"], *(logs[name] for name in sorted(logs) if name != "loss")]
-        return values[0] if len(values) == 1 else values
+    def in_order(self, logs: Mapping[str, Any]) -> Any:
+        """Logs as `evaluate` returns them: the loss, those of the outputs, the rest by name; the loss alone if there is nothing else."""
+        losses = ["loss", *(tracker.name for _, _, _, tracker in self._output_losses or () if tracker is not None)]
+        names = [*losses, *sorted(logs.keys() - set(losses))]
+        return logs["loss"] if len(names) == 1 else [logs[name] for name in names]
 
     def to(self, device: torch.device) -> None:
         """Moves the metrics to where the model is."""

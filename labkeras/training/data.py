@@ -131,7 +131,7 @@ class _BatchRows:
         starts = range(0, self.length, self.batch_size)
         if not self.shuffle:
             return (slice(start, min(start + self.batch_size, self.length)) for start in starts)
-        return iter(torch.randperm(self.length).split(self.batch_size))
+        return iter(torch.split(torch.randperm(self.length), self.batch_size))
 
 
 def as_batches(

@@ -78,7 +78,7 @@ class LitModel(pl.LightningModule):
         self._in_fit = True
         # A model of ours rests in eval mode; Lightning trains what is in train mode.
         self.train()
-        self._regularized = [weight for weight in self.model.parameters() if getattr(weight, "regularizer", None) is not None]
+        self._find_regularized()
         self.compiled.to(self.device)
 
     def on_train_start(self) -> None:
@@ -109,7 +109,8 @@ class LitModel(pl.LightningModule):
         self.compiled.update(loss, y, y_pred, weight)
         if hooks:
             self._after_batch("train", step)
-        return self.compiled.scaled(loss)
+        scaled: Tensor = self.compiled.scaled(loss)
+        return scaled
 
     def _train_manually(self, optimizer: Any, x: Any, y: Any, weight: Any) -> None:
         y_pred = call_model(self.model, x, training=True)
@@ -132,6 +133,8 @@ class LitModel(pl.LightningModule):
     def on_validation_start(self) -> None:
         if self._in_fit:
             self.train_logs = self.compiled.logs()
+        else:
+            self._find_regularized()
         self.compiled.to(self.device)
         self.compiled.reset()
         self._steps["test"] = 0
@@ -187,6 +190,11 @@ class LitModel(pl.LightningModule):
 
     def on_predict_end(self) -> None:
         self.callbacks.on_predict_end()
+
+    def _find_regularized(self) -> None:
+        # Once a run: looking through all weights in each step would cost more than a small model's step.
+        weights = self.model.parameters()
+        self._regularized = [weight for weight in weights if getattr(weight, "regularizer", None) is not None]
 
     # --- steps --------------------------------------------------------------------------------------------------------
 

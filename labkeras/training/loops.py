@@ -129,7 +129,7 @@ def train_on_batch(
     y_pred = model(data.x, training=True)
     loss = model.compute_loss(x=data.x, y=data.y, y_pred=y_pred, sample_weight=data.sample_weight)
     optimizer.zero_grad()
-    compiled.scaled(loss).backward()
+    torch.autograd.backward(compiled.scaled(loss))
     optimizer.step()
     compiled.update(loss, data.y, y_pred, data.sample_weight)
     return _numbers(compiled)

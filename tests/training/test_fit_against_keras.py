@@ -222,6 +222,7 @@ def test_several_outputs_with_lists() -> None:
     )
 
 
+@pytest.mark.filterwarnings("ignore:Gradients do not exist:UserWarning")  # Keras's: an output without a loss trains nothing
 def test_inputs_by_name() -> None:
     x, y = _data()
     _same_fit(
