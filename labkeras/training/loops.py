@@ -120,12 +120,13 @@ def run_predict(
 def train_on_batch(
     model: Any, compiled: Compiled, x: Any, y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None
 ) -> dict[str, float]:
-    """One training step; the logs since the metrics were last reset."""
+    """One training step; the logs of this batch."""
     data = ArrayData(x, y, sample_weight)
     if class_weight is not None:
         data = data.weighted(class_weight)
     _build(model, data.x)
     optimizer = compiled.prepared_optimizer(model)
+    compiled.reset()
     y_pred = model(data.x, training=True)
     loss = model.compute_loss(x=data.x, y=data.y, y_pred=y_pred, sample_weight=data.sample_weight)
     optimizer.zero_grad()
@@ -136,9 +137,10 @@ def train_on_batch(
 
 
 def test_on_batch(model: Any, compiled: Compiled, x: Any, y: Any, sample_weight: Any) -> dict[str, float]:
-    """One batch more in the loss and the metrics; the logs since they were last reset."""
+    """The logs of one batch."""
     data = ArrayData(x, y, sample_weight)
     _build(model, data.x)
+    compiled.reset()
     with torch.no_grad():
         y_pred = model(data.x, training=False)
         loss = model.compute_loss(x=data.x, y=data.y, y_pred=y_pred, sample_weight=data.sample_weight, training=False)
