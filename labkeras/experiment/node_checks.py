@@ -33,7 +33,7 @@ def check_node(kind: str, node: Any, path: str, faults: list[str], extra: Iterab
     key = KEY_OF_KIND[kind]
     singular = registry_of(kind).kind
     if not isinstance(node, Mapping):
-        faults.append(f"{path}={node!r}: expected a mapping that names a {singular}, such as {{{key}: …}}")
+        faults.append(f"{path}={node!r}: expected a mapping that names the {singular}, such as {{{key}: …}}")
         return
     name = node.get(key, MISSING)
     if name == MISSING or name is None:

@@ -53,18 +53,27 @@ def refusal_of(error: Exception, lines: list[str], config_name: str) -> Refusal:
     if isinstance(error, MissingConfigException):
         return _missing_option(error, lines, config_name)
     message = first_lines(error)
+    refused = re.search(r"Could not override '([^']*)'", message)
+    if refused is not None:
+        return _no_override(refused[1], message, lines, config_name)
     culprit = _culprit(str(error), lines) or _alone_at_fault(str(error), lines, config_name)
     if culprit is None:
         return Refusal(message)
-    key = _key(culprit)
-    if "Could not override" in message and "@" not in key:
-        return Refusal(
-            f"{culprit}: {_no_such_key(key, [line for line in lines if line != culprit], config_name)}", culprit
-        )
     if "Ambiguous value" in message or "requires --multirun" in message:
-        value = culprit.partition("=")[2]
+        key, _, value = culprit.partition("=")
         return Refusal(f"{culprit}: several values are a sweep: add -m. A list has brackets: {key}=[{value}]", culprit)
     return Refusal(f"{culprit}: {message}", culprit)
+
+
+def _no_override(key: str, message: str, lines: list[str], config_name: str) -> Refusal:
+    """An override, on the command line or in a defaults list, of what is not there."""
+    culprit = next((line for line in lines if _key(line) == key), None)
+    if culprit is None:
+        return Refusal(f"{message}{did_you_mean(key, loader().list_groups(''))}")
+    if "@" in key:
+        return Refusal(f"{culprit}: {message}", culprit)
+    others = [line for line in lines if line != culprit]
+    return Refusal(f"{culprit}: {_no_such_key(key, others, config_name)}", culprit)
 
 
 def _culprit(message: str, lines: list[str]) -> str | None:
@@ -106,9 +115,8 @@ def _missing_option(error: MissingConfigException, lines: list[str], config_name
         group, option = parent, wanted.partition("/")[2]
     options = loader().get_group_options(group)
     near = did_you_mean(option, options)
-    place = re.match(r"In '([^']*)'", str(error))
     culprit = next((line for line in lines if _key(line).partition("@")[0] == group and option in line), None)
-    where = culprit or f"{group}={option}" + (f" in {place[1]}.yaml" if place else "")
+    where = culprit or f"{group}={option}, in a defaults list"
     first = re.search(r"Did you mean '([^']*)'", near)
     instead = culprit.replace(option, first[1]) if culprit and first else None
     return Refusal(f"{where}: {_no_such_option(group, option, options, near)}", culprit, instead)

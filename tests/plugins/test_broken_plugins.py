@@ -1,19 +1,13 @@
-"""Plugins that are wrong in some way: each is named, and everything else goes on working.
-
-A plugin is installed for one process: a module and the metadata folder that an installer would make, on its path.
-"""
+"""Plugins that are wrong in some way: each is named, and everything else goes on working."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.helpers.processes import install_plugin, run_labkeras, run_python
 
 GOOD = """
     from labkeras import hookimpl
@@ -27,25 +21,8 @@ GOOD = """
 """
 
 
-def install(folder: Path, distribution: str, source: str, name: str = "it") -> None:
-    """Makes a plugin of one module, called as the distribution is, that a process with `folder` on its path finds."""
-    module = distribution.replace("-", "_")
-    (folder / f"{module}.py").write_text(dedent(source), encoding="utf-8")
-    metadata = folder / f"{module}-1.2.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n")
-    (metadata / "entry_points.txt").write_text(f"[labkeras]\n{name} = {module}\n")
-
-
-def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])}
-    return subprocess.run(
-        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-
-
 def plugin_list(folder: Path) -> dict[str, Any]:
-    outcome = run(folder, "-m", "labkeras", "plugin", "list", "--json")
+    outcome = run_labkeras(folder, "plugin", "list", "--json")
     assert outcome.returncode in (0, 3), outcome.stderr
     return json.loads(outcome.stdout)  # type: ignore[no-any-return]
 
@@ -54,7 +31,7 @@ def problem_with(folder: Path, distribution: str) -> dict[str, Any]:
     """The one thing that is wrong with a distribution; the others must not have suffered."""
     found = [problem for problem in plugin_list(folder)["problems"] if problem["distribution"] == distribution]
     assert len(found) == 1, found
-    outcome = run(
+    outcome = run_python(
         folder,
         "-c",
         "from labkeras import registry as r; print(r.layers.entry('dense').location, r.layers.get('zigzag'))",
@@ -67,7 +44,7 @@ def problem_with(folder: Path, distribution: str) -> dict[str, Any]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with one plugin that works."""
-    install(tmp_path, "good-plugin", GOOD)
+    install_plugin(tmp_path, "good-plugin", GOOD)
     return tmp_path
 
 
@@ -84,21 +61,21 @@ def test_a_plugin_is_listed_with_what_it_adds(folder: Path) -> None:
 
 
 def test_list_shows_the_distribution_and_the_summary(folder: Path) -> None:
-    outcome = run(folder, "-m", "labkeras", "list", "layers", "--json")
+    outcome = run_labkeras(folder, "list", "layers", "--json")
     rows = [row for row in json.loads(outcome.stdout) if row["provider"] == "good-plugin"]
     assert [row["name"] for row in rows] == ["lazy", "zigzag"]
     assert {row["summary"] for row in rows} == {"Goes up and down."}
 
 
 def test_a_plugin_that_raises_at_import_is_set_aside(folder: Path) -> None:
-    install(folder, "bad-import", "import no_such_module")
+    install_plugin(folder, "bad-import", "import no_such_module")
     problem = problem_with(folder, "bad-import")
     assert problem["set_aside"]
     assert problem["error"] == "ModuleNotFoundError: No module named 'no_such_module'"
 
 
 def test_a_plugin_that_leaves_the_process_is_set_aside(folder: Path) -> None:
-    install(folder, "bad-exit", "raise SystemExit(7)")
+    install_plugin(folder, "bad-exit", "raise SystemExit(7)")
     assert problem_with(folder, "bad-exit")["error"] == "SystemExit: 7"
 
 
@@ -110,7 +87,7 @@ def test_a_misspelt_hook_is_named_with_the_right_one(folder: Path) -> None:
         def labkeras_register_layer():
             return {}
     """
-    install(folder, "bad-spelling", source)
+    install_plugin(folder, "bad-spelling", source)
     problem = problem_with(folder, "bad-spelling")
     assert problem["set_aside"]
     assert "there is no hook 'labkeras_register_layer'. Did you mean 'labkeras_register_layers'" in problem["error"]
@@ -124,7 +101,7 @@ def test_a_hook_with_an_argument_too_many_is_named(folder: Path) -> None:
         def labkeras_register_layers(surprise):
             return {}
     """
-    install(folder, "bad-argument", source)
+    install_plugin(folder, "bad-argument", source)
     assert "surprise" in problem_with(folder, "bad-argument")["error"]
 
 
@@ -136,7 +113,7 @@ def test_a_hook_that_raises_is_named(folder: Path) -> None:
         def labkeras_register_layers():
             raise KeyError("inside")
     """
-    install(folder, "bad-hook", source)
+    install_plugin(folder, "bad-hook", source)
     assert problem_with(folder, "bad-hook")["error"] == "KeyError: 'inside'"
 
 
@@ -148,7 +125,7 @@ def test_a_hook_that_returns_no_mapping_is_named(folder: Path) -> None:
         def labkeras_register_losses():
             return ["focal"]
     """
-    install(folder, "bad-result", source)
+    install_plugin(folder, "bad-result", source)
     error = problem_with(folder, "bad-result")["error"]
     assert "labkeras_register_losses() must return a mapping from name to component. Received: ['focal']" in error
 
@@ -158,7 +135,7 @@ def test_a_hook_without_its_mark_is_named(folder: Path) -> None:
         def labkeras_register_layers():
             return {"forgotten": "nowhere:Forgotten"}
     """
-    install(folder, "bad-mark", source)
+    install_plugin(folder, "bad-mark", source)
     problem = problem_with(folder, "bad-mark")
     assert not problem["set_aside"]
     assert "labkeras_register_layers() is not marked with `@labkeras.hookimpl`, so it is not called" in problem["error"]
@@ -175,20 +152,20 @@ def test_a_wrong_name_files_nothing_of_the_plugin(folder: Path) -> None:
         def labkeras_register_layers():
             return {"fine": Fine, "not a name": Fine}
     """
-    install(folder, "bad-name", source)
+    install_plugin(folder, "bad-name", source)
     assert "must be an identifier" in problem_with(folder, "bad-name")["error"]
-    assert "fine" not in run(folder, "-m", "labkeras", "list", "layers").stdout.split()
+    assert "fine" not in run_labkeras(folder, "list", "layers").stdout.split()
 
 
 def test_two_providers_of_one_name_must_be_told_apart(folder: Path) -> None:
-    install(folder, "other-plugin", GOOD.replace("good_plugin", "other_plugin"))
+    install_plugin(folder, "other-plugin", GOOD.replace("good_plugin", "other_plugin"))
     assert "'other-plugin/zigzag'" in plugin_list(folder)["problems"][0]["error"]
     program = """
         from labkeras.registry import layers
         print(layers.get("other-plugin/zigzag").__module__, layers.get("good-plugin/Zigzag").__module__)
         layers.get("zigzag")
     """
-    outcome = run(folder, "-c", dedent(program))
+    outcome = run_python(folder, "-c", dedent(program))
     assert outcome.stdout.split() == ["other_plugin", "good_plugin"]
     assert "provided by 2 distributions" in outcome.stderr
     assert "'good-plugin/zigzag' or 'other-plugin/zigzag'" in outcome.stderr
@@ -205,36 +182,38 @@ def test_a_name_of_the_core_keeps_its_meaning(folder: Path) -> None:
         def labkeras_register_layers():
             return {"dense": Dense}
     """
-    install(folder, "own-dense", source)
+    install_plugin(folder, "own-dense", source)
     assert "labkeras's own" in problem_with(folder, "own-dense")["error"]
-    outcome = run(folder, "-c", "from labkeras.registry import layers; print(layers.get('own-dense/dense').__module__)")
+    outcome = run_python(
+        folder, "-c", "from labkeras.registry import layers; print(layers.get('own-dense/dense').__module__)"
+    )
     assert outcome.stdout.strip() == "own_dense"
 
 
 def test_the_report_is_loud_once_and_names_the_distribution(folder: Path) -> None:
-    install(folder, "bad-import", "raise RuntimeError('at the door')")
+    install_plugin(folder, "bad-import", "raise RuntimeError('at the door')")
     program = "from labkeras.registry import layers; layers.get('zigzag'); layers.get('dense'); print('went on')"
-    outcome = run(folder, "-c", program)
+    outcome = run_python(folder, "-c", program)
     assert outcome.stdout.strip() == "went on"
     assert outcome.stderr.count("PluginWarning") == 1
     assert "the plugin 'it' of 'bad-import' is set aside: RuntimeError: at the door" in outcome.stderr
 
 
 def test_an_unknown_name_mentions_the_plugins_that_are_set_aside(folder: Path) -> None:
-    install(folder, "bad-import", "raise RuntimeError('at the door')")
-    outcome = run(folder, "-c", "from labkeras.registry import layers; layers.get('wavelet')")
+    install_plugin(folder, "bad-import", "raise RuntimeError('at the door')")
+    outcome = run_python(folder, "-c", "from labkeras.registry import layers; layers.get('wavelet')")
     assert "no layer is named 'wavelet'" in outcome.stderr
     assert "'bad-import' is set aside: RuntimeError: at the door" in outcome.stderr
 
 
 def test_importing_labkeras_loads_no_plugin(folder: Path) -> None:
-    install(folder, "bad-import", "raise RuntimeError('at the door')")
-    outcome = run(folder, "-W", "error", "-c", "import labkeras")
+    install_plugin(folder, "bad-import", "raise RuntimeError('at the door')")
+    outcome = run_python(folder, "-W", "error", "-c", "import labkeras")
     assert (outcome.returncode, outcome.stderr) == (0, "")
 
 
 def test_where_warnings_are_errors_all_is_loaded_before_one_is_raised(folder: Path) -> None:
-    install(folder, "bad-import", "raise RuntimeError('at the door')")
+    install_plugin(folder, "bad-import", "raise RuntimeError('at the door')")
     program = """
         from labkeras.errors import PluginWarning
         from labkeras.registry import layers
@@ -243,4 +222,4 @@ def test_where_warnings_are_errors_all_is_loaded_before_one_is_raised(folder: Pa
         except PluginWarning:
             print(layers.get("zigzag"))
     """
-    assert "Zigzag" in run(folder, "-W", "error::labkeras.errors.PluginWarning", "-c", dedent(program)).stdout
+    assert "Zigzag" in run_python(folder, "-W", "error::labkeras.errors.PluginWarning", "-c", dedent(program)).stdout
