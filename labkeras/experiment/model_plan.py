@@ -21,10 +21,10 @@ conv` applies the layer of the node `conv` once more:
       out:   {layer: dense, units: 10}
     outputs: out
 
-In both, `after: NAME` moves a node, for one that is added on the command line; and `repeat: 3` makes three of a node, or
-of a block (a node that holds `layers` or `nodes` of its own), with `{i}` in its values standing for 1, 2, 3. Those of
-`block` are called `block_1`, `block_2`, `block_3`; of `block{i}`, `block1` and so on. Within a block `block_input` is what
-comes into it; outside, `block_1` is its last node, and `block_1_conv` the node `conv` in it.
+In both, `after: NAME` moves a node, for one that is added on the command line; and `repeat: 3` makes three of a node,
+or of a block (a node that holds `layers` or `nodes` of its own), with `{i}` in its values standing for 1, 2, 3. Those
+of `block` are called `block_1`, `block_2`, `block_3`; of `block{i}`, `block1` and so on. Within a block `block_input`
+is what comes into it; outside, `block_1` is its last node, and `block_1_conv` the node `conv` in it.
 
 A subclassed model is a registered class with its arguments:
 

@@ -40,10 +40,10 @@ def _sequential(plan: Plan, name: str | None) -> Model:
     model = Sequential(name=name)
     for arguments in plan.inputs.values():
         model.add(_input(arguments, "model.input", None))
+    layers = _layers(plan)
     for step in plan.steps:
-        layer = build("layers", step.node, step.path, name=step.name)
         try:
-            model.add(layer)
+            model.add(layers[step.name])
         except LabkerasError as error:
             raise ConfigError([f"{step.path}: {error}"]) from error
     return model
@@ -54,17 +54,28 @@ def _functional(plan: Plan, name: str | None) -> Model:
         key: _input(arguments, f"model.inputs.{key}", key) for key, arguments in plan.inputs.items()
     }
     inputs = dict(tensors)
-    layers = {
-        step.name: build("layers", step.node, step.path, name=step.name)
-        for step in plan.steps
-        if step.calls == step.name
-    }
+    layers = _layers(plan)
     for step in plan.steps:
         tensors[step.name] = _called(layers[step.calls], step, tensors)
     outputs = _gathered(plan.outputs, tensors)
     # One input needs no name, nor does one output: the data is then an array, not a dict of one.
     alone = next(iter(inputs.values())) if len(inputs) == 1 else inputs
     return Model(alone, outputs, name=name)
+
+
+def _layers(plan: Plan) -> dict[str, Any]:
+    """The layers by their names; what any of them refuses is raised together."""
+    layers: dict[str, Any] = {}
+    faults: list[str] = []
+    for step in plan.steps:
+        if step.calls == step.name:
+            try:
+                layers[step.name] = build("layers", step.node, step.path, name=step.name)
+            except ConfigError as error:
+                faults += error.faults
+    if faults:
+        raise ConfigError(faults)
+    return layers
 
 
 def _input(arguments: Mapping[str, Any], path: str, name: str | None) -> Any:

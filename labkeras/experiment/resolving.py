@@ -29,9 +29,9 @@ def plain(config: Any, faults: list[str], path: str = "") -> Any:
     return config
 
 
-def referred_keys(config: Any) -> set[str]:
+def referred_keys(config: DictConfig) -> set[str]:
     """The full keys that interpolations in a config refer to: a key of the user's own invention is known by its use."""
-    container = OmegaConf.to_container(config, resolve=False) if OmegaConf.is_config(config) else config
+    container = OmegaConf.to_container(config, resolve=False)
     return {key for text in _strings(container) for key in _INTERPOLATION.findall(text)}
 
 

@@ -4,6 +4,8 @@ import importlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
+from omegaconf import OmegaConf
+
 from labkeras.errors import ConfigError, did_you_mean
 from labkeras.experiment.components import BY_SHAPE, MISSING, complete
 from labkeras.experiment.model_plan import Plan, check_model, names_in
@@ -58,6 +60,7 @@ def checked(config: Any) -> dict[str, Any]:
 def examine(config: Any) -> tuple[dict[str, Any], list[str]]:
     """A config as plain values, and its faults."""
     faults: list[str] = []
+    config = config if OmegaConf.is_config(config) else OmegaConf.create(dict(config))
     values: dict[str, Any] = complete(plain(config, faults), is_whole=True)
     variables = referred_keys(config)
     faults += [
