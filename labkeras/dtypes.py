@@ -8,7 +8,7 @@ import torch
 from labkeras import config
 from labkeras.errors import InvalidArgumentError
 
-__all__ = ["DTypePolicy", "dtype_policy", "get", "set_dtype_policy", "standardize_dtype", "to_torch"]
+__all__ = ["DTypePolicy", "dtype_policy", "get", "is_under_autocast", "set_dtype_policy", "standardize_dtype", "to_torch"]
 
 _TORCH_BY_NAME: dict[str, torch.dtype] = {
     "bool": torch.bool,
@@ -61,6 +61,12 @@ def standardize_dtype(dtype: Any) -> str:
 def to_torch(dtype: Any) -> torch.dtype:
     """The torch data type of anything that `standardize_dtype` understands."""
     return _TORCH_BY_NAME[standardize_dtype(dtype)]
+
+
+def is_under_autocast(tensor: torch.Tensor) -> bool:
+    """Whether `torch.autocast` is on where a tensor is: the mixture of floating types is then torch's business."""
+    # torch knows no autocast for "meta", and raises.
+    return tensor.device.type != "meta" and torch.is_autocast_enabled(tensor.device.type)
 
 
 class DTypePolicy:

@@ -1,10 +1,12 @@
 """Function: the calls between inputs and outputs, in order, lowered to one straight-line Python function."""
 
 import inspect
+import keyword
 import linecache
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -14,7 +16,7 @@ from labkeras.dtypes import to_torch
 from labkeras.errors import DisconnectedGraphError
 from labkeras.graph.input import InputLayer
 from labkeras.graph.shape_inference import infer
-from labkeras.graph.symbolic import KerasTensor, Node, describe, map_arguments
+from labkeras.graph.symbolic import KerasTensor, Node, describe, keras_tensors, map_arguments
 from labkeras.nest import flatten, map_structure
 
 __all__ = ["Function"]
@@ -27,11 +29,29 @@ class _Ref:
     index: int
 
 
+@dataclass(frozen=True)
+class _Path:
+    """A function of torch's that pickle does not find by its own name: "torch.nn.functional.max_pool2d"."""
+
+    path: str
+
+
+# What the generated code can spell; everything else that a call was given is a global of it.
+_SPELT = (
+    *(bool, int, float, complex, str, type(None), type(...)),
+    *(torch.dtype, torch.device, torch.layout, torch.memory_format),
+)
+
+# Names that the generated code has for other things.
+_TAKEN = frozenset({"self", "training", "torch", "device", "inf", "nan", "NoneType", "operator", "math"})
+
+
 class Function:
     """The calls that lead from inputs to outputs.
 
     It walks back from the outputs, puts the calls in order, and writes them down as the body of a `forward` method: `code`.
-    The modules and constants that the calls need are attributes of the object that `forward` is called on, a model.
+    The modules and constants that the calls need are attributes of the object that `forward` is called on, a model. If an output
+    carries a mask, `forward` returns (outputs, masks), the masks in a flat tuple with None for outputs without one.
 
     Args:
         inputs: the placeholders that the data takes the place of, nested as the data will be.
@@ -46,7 +66,9 @@ class Function:
         self.outputs_structure = outputs
         self.inputs: list[KerasTensor] = _checked(inputs, "inputs")
         self.outputs: list[KerasTensor] = _checked(outputs, "outputs")
-        self.nodes = _ordered(self.inputs, self.outputs)
+        self.masks, self._lost_masks = _masks(self.inputs, self.outputs)
+        self.has_masks = any(mask is not None for mask in self.masks)
+        self.nodes = _ordered(self.inputs, [*self.outputs, *keras_tensors(self.masks)], self._lost_masks)
         self.operations = _operations(self.inputs, self.outputs)
         self.constants: dict[str, torch.Tensor] = {}
         self.code = ""
@@ -66,12 +88,13 @@ class Function:
         """
         self._attributes = attributes
         self.constants = {}
-        code = _Writer(self, attributes).write()
+        writer = _Writer(self, attributes)
+        code = writer.write()
         self.code = code.src.strip() + "\n"
         # Registered with linecache, so that tracebacks and debuggers show the lines.
         filename = f"<labkeras forward {id(self):x}>"
         linecache.cache[filename] = (len(self.code), None, self.code.splitlines(keepends=True), filename)
-        namespace = dict(code.globals)
+        namespace = dict(code.globals) | writer.objects
         exec(compile(self.code, filename, "exec"), namespace)
         self.forward = namespace["forward"]
 
@@ -81,7 +104,7 @@ class Function:
             return map_structure(lambda tensor: KerasTensor(tensor.shape, tensor.dtype), self.outputs_structure)
         known = {id(old): new for old, new in zip(self.inputs, inputs, strict=True)}
         for node in self.nodes:
-            args, kwargs = _replaced((node.args, node.kwargs), known)
+            args, kwargs = _replaced((node.args, node.kwargs), {**known, **self._lost_masks})
             spec = getattr(node.operation, "compute_output_spec", None)
             result = spec(*args, **kwargs) if spec is not None else infer(node.operation, args, kwargs, KerasTensor)
             known.update((id(old), new) for old, new in zip(flatten(node.outputs), flatten(result), strict=True))
@@ -89,34 +112,46 @@ class Function:
 
     def __reduce__(self) -> Any:
         # Flat: following placeholders back through their nodes would recurse as deep as the model.
-        places = {id(tensor): _Ref(index) for index, tensor in enumerate(self.inputs)}
+        places: dict[int, Any] = {id(tensor): _Ref(index) for index, tensor in enumerate(self.inputs)}
+        places |= self._lost_masks
+        tensors = list(self.inputs)
         steps = []
         for node in self.nodes:
             arguments = _replaced((node.args, node.kwargs), places)
             for tensor in node.output_tensors:
-                places.setdefault(id(tensor), _Ref(len(places)))
+                places[id(tensor)] = _Ref(len(tensors))
+                tensors.append(tensor)
             specs = map_structure(_spec_of, node.outputs)
-            steps.append((node.operation, arguments, specs, node.name, node.masks))
+            steps.append((_portable(node.operation), arguments, specs, node.name, node.masks))
+        masks = {
+            index: places[id(tensor._keras_mask)]
+            for index, tensor in enumerate(tensors)
+            if places.get(id(tensor._keras_mask)) is not None
+        }
         origins = [_origin(tensor) for tensor in self.inputs]
         structures = _replaced((self.inputs_structure, self.outputs_structure), places)
         operations = {id(operation): operation for operation in self.operations}
         names = [(operations[key], name) for key, name in self._attributes.items() if key in operations]
-        return _rebuild, (origins, steps, structures, names)
+        return _rebuild, (origins, steps, masks, structures, names)
 
 
-def _rebuild(origins: list[Any], steps: list[Any], structures: Any, names: list[tuple[Any, str]]) -> Function:
+def _rebuild(
+    origins: list[Any], steps: list[Any], masks: dict[int, _Ref], structures: Any, names: list[tuple[Any, str]]
+) -> Function:
     tensors: list[KerasTensor] = []
     for shape, dtype, name, layer in origins:
         tensor = KerasTensor(shape, dtype, name=name)
         if layer is not None:
             Node(layer, (), {}, tensor, name=layer.name)
         tensors.append(tensor)
-    for operation, arguments, specs, name, masks in steps:
+    for operation, arguments, specs, name, mask_names in steps:
         args, kwargs = _resolved(arguments, tensors)
         outputs = map_structure(lambda spec: KerasTensor(*spec.spec) if isinstance(spec, _Spec) else spec, specs)
-        node = Node(operation, args, kwargs, outputs, name)
-        node.masks = masks
+        node = Node(_resolved_operation(operation), args, kwargs, outputs, name)
+        node.masks = mask_names
         tensors.extend(node.output_tensors)
+    for index, mask in masks.items():
+        tensors[index]._keras_mask = tensors[mask.index]
     function = Function(*_resolved(structures, tensors))
     function.lower({id(operation): name for operation, name in names})
     return function
@@ -134,6 +169,21 @@ def _spec_of(leaf: Any) -> Any:
 def _origin(tensor: KerasTensor) -> tuple[Any, str, str, Any]:
     layer = tensor.node.operation if tensor.node is not None and isinstance(tensor.node.operation, InputLayer) else None
     return tensor.shape, tensor.dtype, tensor.name, layer
+
+
+def _portable(operation: Any) -> Any:
+    """An operation as pickle can write it: `torch.nn.functional.max_pool2d` is a function within a function."""
+    if "<locals>" not in getattr(operation, "__qualname__", ""):
+        return operation
+    path = torch.overrides.resolve_name(operation)
+    return operation if path is None else _Path(path)
+
+
+def _resolved_operation(operation: Any) -> Any:
+    if not isinstance(operation, _Path):
+        return operation
+    module, _, name = operation.path.rpartition(".")
+    return getattr(import_module(module), name)
 
 
 def _replaced(structure: Any, table: dict[int, Any]) -> Any:
@@ -161,9 +211,25 @@ def _checked(structure: Any, role: str) -> list[KerasTensor]:
     return tensors
 
 
-def _ordered(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> list[Node]:
+def _masks(
+    inputs: list[KerasTensor], outputs: list[KerasTensor]
+) -> tuple[list[KerasTensor | None], dict[int, None]]:
+    """The masks of the outputs, and those that calls were given but that come from before the inputs: they are lost."""
+    wanted = [tensor._keras_mask for tensor in outputs]
+    nodes, _ = _walk_back(inputs, outputs)
+    passed_on = keras_tensors([node.kwargs[name] for node in nodes for name in node.masks])
+    lost: dict[int, None] = {}
+    for mask in keras_tensors([*passed_on, *wanted]):
+        try:
+            _ordered(inputs, [mask], {})
+        except DisconnectedGraphError:
+            lost[id(mask)] = None
+    return [None if mask is None or id(mask) in lost else mask for mask in wanted], lost
+
+
+def _ordered(inputs: list[KerasTensor], outputs: list[KerasTensor], lost: dict[int, None]) -> list[Node]:
     """The calls that the outputs need, each after those whose results it takes. A loop: models can be deeper than the stack."""
-    given = {id(tensor) for tensor in inputs}
+    given = {id(tensor) for tensor in inputs} | lost.keys()
     done: set[int] = set()
     order: list[Node] = []
     stack: list[tuple[KerasTensor, bool]] = [(tensor, False) for tensor in reversed(outputs)]
@@ -240,8 +306,10 @@ class _Writer:
         self._function = function
         self._attributes = attributes
         self._graph = torch.fx.Graph()
-        self._values: dict[int, Any] = {}
+        self._values: dict[int, Any] = dict(function._lost_masks)
         self._training: Any = None
+        self.objects: dict[str, Any] = {}
+        """What the code refers to and cannot spell, by name."""
 
     def write(self) -> Any:
         for index, tensor in enumerate(self._function.inputs):
@@ -249,16 +317,21 @@ class _Writer:
         self._training = self._graph.placeholder("training", default_value=None)
         for node in self._function.nodes:
             self._bind(node, self._call(node))
-        self._graph.output(self._substitute(self._function.outputs_structure))
+        outputs = self._substitute(self._function.outputs_structure)
+        if self._function.has_masks:
+            outputs = (outputs, tuple(self._substitute(self._function.masks)))
+        self._graph.output(outputs)
         return self._graph.python_code("self")
 
     def _call(self, node: Node) -> Any:
         args, kwargs = self._substitute(node.args), self._substitute(node.kwargs)
         operation = node.operation
         if isinstance(operation, torch.nn.Module):
+            has_own_flag = kwargs.get("training") is not None and bool(operation._modules)
             args, kwargs = self._fit(node, args, kwargs)
-            # `_run` is forward with its hooks; `__call__` would convert and check again what the graph has settled.
-            suffix = "._run" if hasattr(operation, "_run") else ""
+            # `_run` is forward with its hooks; `__call__` would convert and check again what the graph has settled. A flag of its
+            # own is passed down to inner layers by `__call__`.
+            suffix = "._run" if hasattr(operation, "_run") and not has_own_flag else ""
             return self._named(node, self._graph.call_module(self._attributes[id(operation)] + suffix, args, kwargs))
         name = getattr(operation, "__name__", "")
         if inspect.ismethoddescriptor(operation) and getattr(torch.Tensor, name, None) is operation:
@@ -313,7 +386,12 @@ class _Writer:
             return self._values[id(leaf)]
         if isinstance(leaf, torch.Tensor):
             return self._constant(leaf)
-        return leaf
+        return leaf if isinstance(leaf, _SPELT) else self._object(leaf)
+
+    def _object(self, leaf: Any) -> Any:
+        name = next((name for name, known in self.objects.items() if known is leaf), f"object_{len(self.objects)}")
+        self.objects[name] = leaf
+        return _Name(name)
 
     def _constant(self, tensor: torch.Tensor) -> Any:
         for name, known in self._function.constants.items():
@@ -324,10 +402,22 @@ class _Writer:
         return self._graph.get_attr(name)
 
 
+@dataclass(frozen=True)
+class _Name:
+    """A global of the generated code, where fx expects a value that it can print."""
+
+    name: str
+
+    def __repr__(self) -> str:
+        return self.name
+
+
 def _place(spec: Any, name: str) -> int:
     return spec.names.index(name) if name in spec.names else len(spec.names)
 
 
 def _identifier(name: str, default: str) -> str:
     name = "".join(character if character.isalnum() else "_" for character in name)
+    if keyword.iskeyword(name) or name in _TAKEN:
+        return f"{name}_"
     return name if name.isidentifier() else f"{default}_{name}" if name else default

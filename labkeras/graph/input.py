@@ -94,6 +94,10 @@ class InputLayer:
         """The input that `get_config` described."""
         return cls(**config)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Its placeholder belongs to a graph; a copy of the graph makes another one.
+        return {**self.__dict__, "_inbound_nodes": []}
+
     def __repr__(self) -> str:
         return f"<InputLayer name={self.name}, batch_shape={self.batch_shape}, dtype={self.dtype}>"
 

@@ -8,9 +8,10 @@ runs under `FakeTensorMode`, which treats its weights in the same way.
 import contextlib
 import inspect
 import logging
+import math
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -95,13 +96,13 @@ class _Trial:
         self.number = number
         self.placeholder = placeholder
         self.shapes: list[Any] = []
+        self.has_values = False
 
     def run(self, operation: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
             with torch.no_grad():
                 if _is_pure(operation):
-                    args, kwargs = self.substitute((args, kwargs), "meta")
-                    return operation(*args, **kwargs)
+                    return self._run_pure(operation, args, kwargs)
                 return self._run_fake(operation, args, kwargs)
         except InvalidInputError:
             raise
@@ -110,7 +111,21 @@ class _Trial:
             shapes = ", ".join(map(str, self.shapes))
             raise InvalidInputError(
                 f"{name!r} cannot be applied to placeholders of the shapes {shapes}: {self._explain(error)}"
+                f"{_hint(args)}"
             ) from error
+
+    def _run_pure(self, operation: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        meta_args, meta_kwargs = self.substitute((args, kwargs), "meta")
+        try:
+            return operation(*meta_args, **meta_kwargs)
+        except (NotImplementedError, RuntimeError) as error:
+            # What depends on values (`x[x > 0]`, an index that is a placeholder) or names a device: it runs on some values.
+            if "meta" not in str(error).lower():
+                raise
+        self.shapes.clear()
+        self.has_values = True
+        args, kwargs = self.substitute((args, kwargs), None)
+        return operation(*args, **kwargs)
 
     def _run_fake(self, operation: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         from torch._subclasses.fake_tensor import FakeTensorMode  # imports sympy; most graphs never need it
@@ -120,7 +135,7 @@ class _Trial:
         log = logging.getLogger("torch._subclasses.fake_tensor")
         was_disabled, log.disabled = log.disabled, True
         try:
-            with FakeTensorMode(allow_non_fake_inputs=True):
+            with _at_rest(operation), FakeTensorMode(allow_non_fake_inputs=True):
                 args, kwargs = self.substitute((args, kwargs), None)
                 return operation(*args, **kwargs)
         finally:
@@ -153,7 +168,15 @@ class _Trial:
             return placeholder.trials[self.number]
         self.shapes.append(placeholder.shape)
         shape = [_TRIAL_SIZES[self.number] if size is None else size for size in placeholder.shape]
-        return torch.empty(shape, dtype=to_torch(placeholder.dtype), device=device)
+        dtype = to_torch(placeholder.dtype)
+        return self._values(shape, dtype) if self.has_values else torch.empty(shape, dtype=dtype, device=device)
+
+    def _values(self, shape: list[int], dtype: torch.dtype) -> torch.Tensor:
+        """Values of which different numbers are true, or unique, in the two trials; small, to be valid as indices."""
+        if self.number == 0:
+            return torch.full(shape, dtype.is_floating_point or dtype is torch.bool, dtype=dtype)
+        # A third: with a half, twice the size in the second trial would give the number of the first.
+        return (torch.arange(math.prod(shape)) % 3 == 1).reshape(shape).to(dtype)
 
 
 def _is_pure(operation: Any) -> bool:
@@ -162,6 +185,26 @@ def _is_pure(operation: Any) -> bool:
         return False
     package = (getattr(operation, "__module__", None) or "torch").partition(".")[0]
     return package in ("torch", "_operator", "builtins")
+
+
+@contextlib.contextmanager
+def _at_rest(operation: Any) -> Iterator[None]:
+    """Within it, an operation that is or belongs to a module is in eval mode: a trial must not count as a batch in its statistics."""
+    module = operation if isinstance(operation, torch.nn.Module) else getattr(operation, "__self__", None)
+    training = [one for one in module.modules() if one.training] if isinstance(module, torch.nn.Module) else []
+    for one in training:
+        one.training = False
+    try:
+        yield
+    finally:
+        for one in training:
+            one.training = True
+
+
+def _hint(args: tuple[Any, ...]) -> str:
+    if not any(argument is None for argument in flatten(args)):
+        return ""
+    return "\n  Perhaps: an argument is None because `x.shape` holds None for a size that is not known yet; `x.size(0)` works."
 
 
 def _merge(first: Any, second: Any, placeholder: type) -> Any:
@@ -184,7 +227,3 @@ def _plain(structure: Any) -> Any:
     if isinstance(structure, list):
         return [_plain(item) for item in structure]
     return structure
-
-
-def _on_meta() -> bool:
-    return torch.get_default_device().type == "meta"

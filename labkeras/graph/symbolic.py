@@ -22,6 +22,8 @@ __all__ = ["KerasTensor", "Node", "any_symbolic", "describe", "keras_tensors", "
 
 Shape = tuple[int | None, ...]
 
+_TENSOR_POW = torch.Tensor.__pow__
+
 
 def standardize_shape(shape: Any) -> Shape:
     """A shape as a tuple of sizes, None for an axis whose size is not known.
@@ -216,7 +218,8 @@ def record(
         masks: the keyword arguments that masks were handed to by themselves.
     """
     if not isinstance(operation, torch.nn.Module):
-        args, kwargs = map_arguments(_array_as_tensor, args), map_arguments(_array_as_tensor, kwargs)
+        operation = _operator_behind(operation)
+        args, kwargs = map_arguments(_without_numpy, args), map_arguments(_without_numpy, kwargs)
     if outputs is None:
         outputs = infer(operation, args, kwargs, KerasTensor)
         if not any(isinstance(leaf, KerasTensor) for leaf in flatten(outputs)):
@@ -275,7 +278,14 @@ def _collect(structure: Any, found: dict[int, KerasTensor]) -> None:
         _collect((structure.start, structure.stop, structure.step), found)
 
 
-def _array_as_tensor(leaf: Any) -> Any:
+def _operator_behind(function: Any) -> Any:
+    """`tensor ** placeholder` arrives as a wrapper of torch's that no module holds, so that no code could name it."""
+    return operator.pow if function is _TENSOR_POW else function
+
+
+def _without_numpy(leaf: Any) -> Any:
+    if isinstance(leaf, np.generic):
+        return leaf.item()
     if not isinstance(leaf, np.ndarray):
         return leaf
     tensor = torch.as_tensor(leaf)
@@ -308,7 +318,10 @@ def _operators() -> None:
 
         return method
 
-    for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and_", "or_", "xor"):
+    for name in (
+        *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"),
+        *("and_", "or_", "xor", "lshift", "rshift"),
+    ):
         function, plain = getattr(operator, name), name.rstrip("_")
         setattr(KerasTensor, f"__{plain}__", binary(function, reflected=False))
         setattr(KerasTensor, f"__r{plain}__", binary(function, reflected=True))

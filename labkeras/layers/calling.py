@@ -4,17 +4,19 @@ Called on placeholders, the call is recorded (`call_symbolically`); called on da
 model neither happens: there the graph has settled all of this when it was built, and runs `forward` alone.
 """
 
+import contextlib
 import functools
 import inspect
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from labkeras.dtypes import is_under_autocast
 from labkeras.errors import InvalidInputError, InvalidTypeError, LabkerasError
 from labkeras.graph.shape_inference import known_shape, outside_inference
 from labkeras.graph.symbolic import KerasTensor, keras_tensors, record
@@ -63,6 +65,7 @@ class CallSpec:
         self.takes_training = "training" in self.takes
         self.mask_names = [name for name in self.takes if name == "mask" or name.endswith("_mask")]
         default = self.signature.parameters["training"].default if self.takes_training else None
+        self.training_place = self.names.index("training") if "training" in self.names else len(self.names)
         self.default_training: bool | None = default if isinstance(default, bool) else None
 
     @staticmethod
@@ -75,23 +78,38 @@ class CallSpec:
         """The arguments of a call by name, the positional ones first."""
         return {**dict(zip(self.names, args, strict=False)), **kwargs}
 
+    def without_training(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any], bool | None]:
+        """The arguments without the training flag, and the flag, which may be positional: `call(self, x, training, scale)`."""
+        place = self.training_place
+        if len(args) <= place or not self.takes_training:
+            return args, kwargs, kwargs.pop("training", None)
+        return args[:place], {**dict(zip(self.names[place + 1 :], args[place + 1 :], strict=False)), **kwargs}, args[place]
+
 
 def call_eagerly(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Runs a layer on data; see `Layer.__call__`."""
     spec: CallSpec = layer._call_spec
-    training = kwargs.pop("training", None)
+    args, kwargs, training = spec.without_training(args, kwargs)
     args, kwargs = _converted(layer, args, kwargs)
+    # Before building: a layer must not be built for inputs that it then refuses.
+    if layer.input_spec is not None:
+        check_inputs(layer.input_spec, _first(args, kwargs), layer.name)
     if not layer.built:
         build_for(layer, spec.named(args, kwargs))
-    if layer.input_spec is not None and args:
-        check_inputs(layer.input_spec, args[0], layer.name)
-    masks = _fill_masks(spec, args, kwargs)
-    return _run(layer, spec, args, kwargs, training, masks)
+    masked = _fill_masks(spec, args, kwargs)
+    if training is not None and training != layer.training and layer._modules:
+        with _in_mode(layer, bool(training)):
+            outputs = _run(layer, spec, args, kwargs, training)
+    else:
+        outputs = _run(layer, spec, args, kwargs, training)
+    if masked or layer._makes_masks:
+        _set_masks(layer, args, kwargs, outputs)
+    return outputs
 
 
-def _run(
-    layer: "Layer", spec: CallSpec, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None, masked: bool
-) -> Any:
+def _run(layer: "Layer", spec: CallSpec, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None) -> Any:
     outer_training, outer_root = calls.training, calls.root
     training = _resolve_training(layer, spec, training)
     if spec.takes_training and (training is not None or spec.default_training is None):
@@ -110,27 +128,40 @@ def _run(
             layer._called = True
     finally:
         calls.training, calls.root = outer_training, outer_root
-    if masked or layer._makes_masks:
-        _set_masks(layer, args, outputs)
     return outputs
+
+
+@contextlib.contextmanager
+def _in_mode(layer: "Layer", training: bool) -> Iterator[None]:
+    """Modules of torch's within a layer know their mode from `train()` and `eval()` alone: for one call it follows the flag."""
+    others = [one for one in layer.modules() if one.training != training and not hasattr(one, "_call_spec")]
+    for module in others:
+        module.training = training
+    try:
+        yield
+    finally:
+        for module in others:
+            module.training = not training
 
 
 def call_symbolically(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Records a call of a layer on placeholders, and returns placeholders."""
     spec: CallSpec = layer._call_spec
-    if not spec.takes_training:
-        kwargs.pop("training", None)
+    args, kwargs, training = spec.without_training(args, kwargs)
+    if spec.takes_training and training is not None:
+        kwargs["training"] = training
     args = tuple(_listed_array(arg) for arg in args)
+    # Before building: a layer must not be built for inputs that it then refuses.
+    if layer.input_spec is not None:
+        check_inputs(layer.input_spec, _first(args, kwargs), layer.name)
     if not layer.built:
         build_for(layer, spec.named(args, kwargs))
-    if layer.input_spec is not None and args:
-        check_inputs(layer.input_spec, args[0], layer.name)
     given = set(kwargs)
     masked = _fill_masks(spec, args, kwargs)
     outputs = _output_spec(layer, args, kwargs)
     record(layer, args, kwargs, outputs, masks=tuple(name for name in kwargs if name not in given))
-    if masked or layer._makes_masks:
-        _set_symbolic_masks(layer, args, outputs)
+    if masked or layer._makes_masks or layer._has_graph:
+        _set_symbolic_masks(layer, args, kwargs, outputs)
     return outputs
 
 
@@ -228,8 +259,7 @@ def _tensor(layer: "Layer", dtype: torch.dtype, value: Any) -> Any:
     if isinstance(value, Tensor):
         if not layer.autocast or not value.is_floating_point() or value.dtype is dtype:
             return value
-        # Under torch's own autocast the mixture of types is torch's business.
-        if torch.is_autocast_enabled(value.device.type):
+        if is_under_autocast(value):
             return value
         cast = value.to(dtype)
         mask = getattr(value, "_keras_mask", None)
@@ -267,13 +297,17 @@ def _listed_array(argument: Any) -> Any:
 def _fill_masks(spec: CallSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Hands the masks that ride on inputs to the `mask` arguments of `call`; returns whether there was any."""
     masked = False
-    for index, (name, value) in enumerate(zip(spec.names, args, strict=False)):
+    given = spec.named(args, kwargs)
+    for index, (name, value) in enumerate(given.items()):
+        if name in spec.mask_names:
+            masked = masked or (name == "mask" and value is not None)
+            continue
         mask = _mask_of(value)
         if mask is None:
             continue
         masked = True
         for argument in (f"{name}_mask", *(("mask",) if index == 0 else ())):
-            if argument in spec.mask_names and kwargs.get(argument) is None and spec.names.index(argument) >= len(args):
+            if argument in spec.mask_names and given.get(argument) is None:
                 kwargs[argument] = mask
     return masked
 
@@ -285,40 +319,44 @@ def _mask_of(value: Any) -> Any:
     return getattr(value, "_keras_mask", None)
 
 
-def _set_masks(layer: "Layer", args: tuple[Any, ...], outputs: Any) -> None:
-    if not (layer.supports_masking or layer._makes_masks):
-        _warn_of_lost_mask(layer)
+def _first(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return args[0] if args else next(iter(kwargs.values()), None)
+
+
+def _set_masks(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> None:
+    first = _first(args, kwargs)
+    previous = kwargs["mask"] if kwargs.get("mask") is not None else _mask_of(first)
+    if not layer.supports_masking:
+        if _mask_of(first) is not None and not layer._has_graph:
+            _warn_of_lost_mask(layer)
         return
-    masks = layer.compute_mask(args[0], _mask_of(args[0]))
-    for tensor, mask in _pairs(outputs, masks):
+    for tensor, mask in _pairs(outputs, layer.compute_mask(first, previous)):
         tensor._keras_mask = mask
 
 
-def _set_symbolic_masks(layer: "Layer", args: tuple[Any, ...], outputs: Any) -> None:
+def _set_symbolic_masks(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> None:
     """The mask becomes a wire: the placeholder of what `compute_mask` will return."""
-    if not (layer.supports_masking or layer._makes_masks):
-        _warn_of_lost_mask(layer)
+    if not layer._has_graph:
+        _set_masks(layer, args, kwargs, outputs)
         return
-    inputs, mask = args[0], _mask_of(args[0])
-    if layer._makes_masks:
-        masks = layer.compute_mask(inputs, mask)
-    else:
-        masks = mask
-    for tensor, tensor_mask in _pairs(outputs, masks):
-        tensor._keras_mask = tensor_mask
+    for tensor, mask in zip(flatten(outputs), layer._graph_masks(kwargs.get("mask")), strict=True):
+        if mask is not None:
+            tensor._keras_mask = record(_mask_of, (tensor,), {}, KerasTensor(mask.shape, mask.dtype))
 
 
 def _pairs(outputs: Any, masks: Any) -> list[tuple[Any, Any]]:
     tensors = flatten(outputs)
     flat = flatten(masks) if isinstance(masks, list | tuple | dict) else [masks] * len(tensors)
-    return [(tensor, mask) for tensor, mask in zip(tensors, flat, strict=False) if mask is not None]
+    # A mask that `call` itself put on its result stays.
+    pairs = zip(tensors, flat, strict=False)
+    return [(tensor, mask) for tensor, mask in pairs if mask is not None and getattr(tensor, "_keras_mask", None) is None]
 
 
 def _warn_of_lost_mask(layer: "Layer") -> None:
     warnings.warn(
         f"layer {layer.name!r} ({type(layer).__name__}) was given an input with a mask, does not support masking, and "
         "drops it: later layers will not see the mask.",
-        stacklevel=5,
+        stacklevel=6,
     )
 
 

@@ -13,11 +13,11 @@ from labkeras import activations, constraints, dtypes, initializers, naming, reg
 from labkeras.dtypes import DTypePolicy
 from labkeras.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, did_you_mean
 from labkeras.graph.shape_inference import infer
-from labkeras.graph.symbolic import KerasTensor, Node, Shape, any_symbolic, standardize_shape
+from labkeras.graph.symbolic import KerasTensor, Node, Shape, any_symbolic, keras_tensors, standardize_shape
 from labkeras.layers import tracking
 from labkeras.layers.calling import CallSpec, build_for, call_eagerly, call_symbolically, calls
 from labkeras.legacy import modern_arguments
-from labkeras.nest import map_structure
+from labkeras.nest import flatten, map_structure
 from labkeras.random import SeedGenerator
 from labkeras.variable import Variable, VariableModule, name_scope
 
@@ -78,13 +78,15 @@ class Layer(VariableModule):
     _call_spec: CallSpec
     _makes_masks = False
     _casts_own_inputs = False
+    # A functional model's graph puts the masks on its results; `compute_mask` has no part in it.
+    _has_graph = False
     # Whether the output has the data type of the input, integers included, rather than the compute type.
     _keeps_dtype = False
     # Arguments that Keras leaves out of a config when they are None.
     _optional_config: frozenset[str] = frozenset()
     # What the generated code of a functional model calls: `forward` with torch's hooks, and nothing of `__call__`.
     _run = torch.nn.Module._wrapped_call_impl
-    _init_arguments: dict[str, Any]
+    _init_arguments: dict[str, Any] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -119,11 +121,12 @@ class Layer(VariableModule):
         self.autocast = autocast
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.input_spec: Any = None
-        self.supports_masking = False
+        self.supports_masking = self._makes_masks
         self.built = False
         self.__dict__["_trainable"] = bool(trainable)
         self.__dict__["_inbound_nodes"] = []
         self.__dict__["_losses"] = []
+        self.__dict__["_provisional_names"] = {}
         self.__dict__["_loss_owners"] = []
         self._build_shapes: dict[str, Any] | None = None
         self._called = False
@@ -237,7 +240,9 @@ class Layer(VariableModule):
         variable.constraint = constraints.get(constraint)
         if not self._trainable:
             variable.trainable = False
-        self._own(_free_name(self, variable.name), variable, trainable)
+        attribute = _free_name(self, variable.name)
+        self._own(attribute, variable, trainable)
+        self._provisional_names[id(variable)] = attribute
         return variable
 
     @property
@@ -342,9 +347,10 @@ class Layer(VariableModule):
         return [*added, *(weight.regularizer(weight) for weight in regularized)]
 
     def _regularize(self, outputs: Any) -> None:
-        for output in outputs if isinstance(outputs, list | tuple) else [outputs]:
-            # The mean over the batch, as in Keras: the penalty must not grow with the batch.
-            self.add_loss(self.activity_regularizer(output) / output.shape[0])
+        for output in flatten(outputs):
+            if isinstance(output, Tensor):
+                # The mean over the batch, as in Keras: the penalty must not grow with the batch.
+                self.add_loss(self.activity_regularizer(output) / (output.shape[0] if output.ndim else 1))
 
     # --- data types ---------------------------------------------------------------------------------------------------
 
@@ -461,7 +467,12 @@ class Layer(VariableModule):
         elif isinstance(value, _CONTAINERS) and name not in _TABLES_OF_TORCH:
             self._set_container(name, tracking.track(value))
         else:
+            if tracking.holder_of(self.__dict__.get(name)) is not None:
+                del self.__dict__[name]
             super().__setattr__(name, value)
+            if isinstance(value, torch.nn.Module):
+                # Inference is the resting state; a module of torch's is made in training mode.
+                value.train(self.training)
 
     def _set_container(self, name: str, value: Any) -> None:
         holder = tracking.holder_of(value)
@@ -469,13 +480,21 @@ class Layer(VariableModule):
             # The container itself is the attribute; the holder beside it, under the same name, tells torch what is in it.
             self.__dict__.pop(name, None)
             self._modules[name] = holder
+            holder.train(self.training)
         object.__setattr__(self, name, value)
 
+    def __delattr__(self, name: str) -> None:
+        is_container = tracking.holder_of(self.__dict__.get(name)) is not None
+        super().__delattr__(name)
+        if is_container:
+            del self.__dict__[name]
+
     def _own(self, name: str, variable: Variable, trainable: bool) -> None:
-        """Registers a variable under a name, and under no other one that it had."""
-        for table in (self._parameters, self._buffers):
-            for known in [key for key, value in table.items() if value is variable]:
-                del table[known]
+        """Registers a variable under a name, in place of the one that `add_weight` found for it."""
+        provisional = self._provisional_names.pop(id(variable), None)
+        if provisional is not None:
+            self._parameters.pop(provisional, None)
+            self._buffers.pop(provisional, None)
         self.__dict__.pop(name, None)
         if trainable:
             self._buffers.pop(name, None)
@@ -485,8 +504,11 @@ class Layer(VariableModule):
             self._buffers[name] = variable
 
     def __getstate__(self) -> dict[str, Any]:
-        # The graphs that a layer was called in belong to their models, not to a copy of the layer.
-        return {**super().__getstate__(), "_inbound_nodes": [], "_losses": [], "_loss_owners": []}  # type: ignore[misc]  # torch's is untyped
+        # The graphs that a layer was called in belong to their models, not to a copy of the layer; copied from here, call by
+        # call, a deep one would overflow the stack.
+        given = {name: value for name, value in self._init_arguments.items() if not keras_tensors(value)}
+        graphs = {"_init_arguments": given, "_inbound_nodes": [], "_losses": [], "_loss_owners": [], "_provisional_names": {}}
+        return {**super().__getstate__(), **graphs}  # type: ignore[misc]  # torch's is untyped
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"

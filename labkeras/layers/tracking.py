@@ -16,6 +16,11 @@ __all__ = ["TrackedDict", "TrackedList", "holds_modules", "track"]
 class _Holder(torch.nn.Module):
     """Owns the modules of one container; never called."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        # Inference is the resting state.
+        self.training = False
+
 
 class TrackedList(list[Any]):
     """A list whose modules belong to a layer."""
@@ -76,14 +81,14 @@ def _register(holder: _Holder, items: Iterator[tuple[Any, Any]] | Any) -> None:
     for key, value in items:
         module = value if isinstance(value, torch.nn.Module) else holder_of(value)
         if module is not None:
-            holder._modules[str(key).replace(".", "_")] = module
+            holder._modules[str(key).replace(".", "_")] = module.train(holder.training)
 
 
 def _following(method: Callable[..., Any], is_list: bool) -> Callable[..., Any]:
     """A container's method that also keeps the holder in step."""
 
     def changed(self: Any, *args: Any, **kwargs: Any) -> Any:
-        result = method(self, *(track(arg) for arg in args), **kwargs)
+        result = method(self, *(track(arg) for arg in args), **{name: track(arg) for name, arg in kwargs.items()})
         holder = self.__dict__.setdefault("_holder", _Holder())  # absent while a copy is being filled
         _register(holder, enumerate(self) if is_list else self.items())
         return result
@@ -104,7 +109,8 @@ for _name in (
     "__setitem__",
     "__delitem__",
     "__iadd__",
+    "__imul__",
 ):
     setattr(TrackedList, _name, _following(getattr(list, _name), is_list=True))
-for _name in ("__setitem__", "__delitem__", "pop", "popitem", "clear", "update", "setdefault"):
+for _name in ("__setitem__", "__delitem__", "__ior__", "pop", "popitem", "clear", "update", "setdefault"):
     setattr(TrackedDict, _name, _following(getattr(dict, _name), is_list=False))

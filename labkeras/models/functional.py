@@ -1,17 +1,19 @@
 """A model's Function: owning its layers, and taking data as its inputs."""
 
+import keyword
+import re
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from labkeras.dtypes import to_torch
+from labkeras.dtypes import is_under_autocast, to_torch
 from labkeras.errors import InvalidArgumentError, InvalidInputError
 from labkeras.graph.function import Function
 from labkeras.graph.symbolic import KerasTensor
 from labkeras.nest import flatten
 
-__all__ = ["InputReader", "adopt", "attribute_for", "name_of"]
+__all__ = ["InputReader", "adopt", "attribute_for", "name_of", "with_masks"]
 
 
 def name_of(operation: Any) -> str:
@@ -31,6 +33,8 @@ def adopt(model: torch.nn.Module, function: Function) -> None:
             )
         attribute = next((key for key, known in model._modules.items() if known is module), None) or attribute_for(model, name)
         model._modules[attribute] = module
+        # Inference is the resting state; a module of torch's is made in training mode.
+        module.train(model.training)
         attributes[id(module)] = attribute
     function.lower(attributes)
     for name, tensor in function.constants.items():
@@ -41,13 +45,22 @@ def adopt(model: torch.nn.Module, function: Function) -> None:
 
 
 def attribute_for(model: torch.nn.Module, name: str) -> str:
-    """A layer named "metrics" or "fit" must not hide the model's own."""
+    """A layer named "metrics" or "fit" must not hide the model's own, nor "a.b" another one named "a_b"."""
     attribute = "".join(character if character.isalnum() else "_" for character in name)
-    if not attribute.isidentifier():
+    if not attribute.isidentifier() or keyword.iskeyword(attribute) or re.fullmatch(r"constant_\d+", attribute):
         attribute = f"layer_{attribute}"
-    while hasattr(type(model), attribute) or attribute in model.__dict__ or attribute in ("training", "self"):
+    tables = (vars(model), model._modules, model._parameters, model._buffers)
+    while hasattr(type(model), attribute) or attribute == "training" or any(attribute in table for table in tables):
         attribute += "_"
     return attribute
+
+
+def with_masks(outputs: Any, masks: tuple[Tensor | None, ...]) -> Any:
+    """The outputs, each with its mask where losses, metrics and later layers look for it."""
+    for tensor, mask in zip(flatten(outputs), masks, strict=True):
+        if mask is not None:
+            tensor._keras_mask = mask
+    return outputs
 
 
 class InputReader:
@@ -59,13 +72,14 @@ class InputReader:
     """
 
     def __init__(self, structure: Any, model_name: str) -> None:
-        self._structure = structure
-        self._tensors: list[KerasTensor] = flatten(structure)
+        # Not the placeholders themselves: copying them would follow the graph behind them, call by call.
+        tensors: list[KerasTensor] = flatten(structure)
+        self._count = len(tensors)
         self._model_name = model_name
-        self._dtypes = [to_torch(tensor.dtype) for tensor in self._tensors]
-        self._shapes = [tensor.shape for tensor in self._tensors]
-        self._sample_shapes = [tensor.shape[1:] for tensor in self._tensors]
-        self.names = [tensor.node.name if tensor.node is not None else tensor.name for tensor in self._tensors]
+        self._dtypes = [to_torch(tensor.dtype) for tensor in tensors]
+        self._shapes = [tensor.shape for tensor in tensors]
+        self._sample_shapes = [tensor.shape[1:] for tensor in tensors]
+        self.names = [tensor.node.name if tensor.node is not None else tensor.name for tensor in tensors]
         self._keys = sorted(structure) if isinstance(structure, dict) else None
 
     def read(self, data: Any) -> list[Any]:
@@ -74,7 +88,7 @@ class InputReader:
         Raises:
             InvalidInputError: if one is missing, too many, or of a shape that the input does not take.
         """
-        if type(data) is Tensor and len(self._tensors) == 1:
+        if type(data) is Tensor and self._count == 1:
             return [self._fit(data, 0)]
         leaves = self._in_order(data)
         return [self._fit(leaf, index) for index, leaf in enumerate(leaves)]
@@ -98,9 +112,9 @@ class InputReader:
             leaves = flatten(leaves)
         else:
             leaves = flatten(data)
-        if len(leaves) != len(self._tensors):
+        if len(leaves) != self._count:
             raise InvalidInputError(
-                f"model {self._model_name!r} has {len(self._tensors)} input(s): {self.names}. Received: {len(leaves)} tensor(s)"
+                f"model {self._model_name!r} has {self._count} input(s): {self.names}. Received: {len(leaves)} tensor(s)"
             )
         return leaves
 
@@ -114,8 +128,7 @@ class InputReader:
             if size != want and want is not None and size is not None:
                 raise InvalidInputError(self._misfit(tensor, index))
         if isinstance(tensor, Tensor) and tensor.dtype is not self._dtypes[index]:
-            # Under torch's own autocast the mixture of floating types is torch's business.
-            if tensor.is_floating_point() and torch.is_autocast_enabled(tensor.device.type):
+            if tensor.is_floating_point() and is_under_autocast(tensor):
                 return tensor
             return tensor.to(self._dtypes[index])
         return tensor

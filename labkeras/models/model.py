@@ -14,7 +14,7 @@ from labkeras.graph.input import InputLayer
 from labkeras.graph.symbolic import KerasTensor
 from labkeras.layers.layer import Layer, LayerOptions, map_shapes
 from labkeras.legacy import modern_arguments
-from labkeras.models.functional import InputReader, adopt, name_of
+from labkeras.models.functional import InputReader, adopt, name_of, with_masks
 from labkeras.models.summary import print_summary
 from labkeras.nest import map_structure
 from labkeras.random import SeedGenerator
@@ -64,6 +64,15 @@ class Model(Layer):
         if inputs is not None:
             self._set_function(Function(inputs, outputs))
 
+    @property
+    def _has_graph(self) -> bool:  # type: ignore[override]  # a constant of other layers
+        return self._function is not None
+
+    def _graph_masks(self, mask: Any) -> list[KerasTensor | None]:
+        """The masks that the results will carry, as placeholders."""
+        del mask
+        return self._graph().masks
+
     def _set_function(self, function: Function) -> None:
         adopt(self, function)
         self._function = function
@@ -84,7 +93,8 @@ class Model(Layer):
             raise NotImplementedError(
                 f"the model class {type(self).__name__} has neither `inputs` and `outputs` nor `call(self, inputs)`."
             )
-        return self._function.forward(self, *self._reader.read(inputs), training)
+        outputs = self._function.forward(self, *self._reader.read(inputs), training)
+        return with_masks(*outputs) if self._function.has_masks else outputs
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         if self._function is None or self._reader is None:
@@ -447,13 +457,13 @@ class Model(Layer):
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
     ) -> Any:
-        """One training step on one batch; the loss and metrics since they were last reset."""
+        """One training step on one batch; its loss and metrics."""
         compiled = self._ready("train_on_batch")
         logs = loops.train_on_batch(self, compiled, x, y, sample_weight, class_weight)
         return logs if return_dict else compiled.in_order(logs)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
-        """The loss and metrics, since they were last reset, with one more batch."""
+        """The loss and metrics of one batch."""
         compiled = self._ready("test_on_batch")
         logs = loops.test_on_batch(self, compiled, x, y, sample_weight)
         return logs if return_dict else compiled.in_order(logs)

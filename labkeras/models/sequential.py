@@ -106,6 +106,16 @@ class Sequential(Model):
             self.build(args[0].shape)
         return super().compute_output_spec(*args, **kwargs)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Placeholders are no one's but the graph's, which is copied flat.
+        return {**super().__getstate__(), "_outputs": [], **({} if self._function is None else {"_input": None})}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if self._function is not None:
+            self._input = self._function.inputs_structure
+            object.__setattr__(self, "_outputs", [node.outputs for node in self._function.nodes])
+
     def _append(self, layer: Any) -> None:
         if isinstance(layer, KerasTensor) and layer.node is not None and isinstance(layer.node.operation, InputLayer):
             layer = layer.node.operation
@@ -129,7 +139,7 @@ class Sequential(Model):
             first = layer.inputs[0]
             self._input = Input(batch_shape=first.shape, dtype=first.dtype)
         self._sequence.append(layer)
-        self._modules[attribute_for(self, name_of(layer))] = layer
+        self._modules[attribute_for(self, name_of(layer))] = layer.train(self.training)
         self.built = False
 
     def _begin_with(self, layer: InputLayer) -> None:
