@@ -22,6 +22,11 @@ _RENAMED: Mapping[str, Mapping[str, str]] = {
     },
     "Dense": {"output_dim": "units"},
     "Dropout": {"p": "rate"},
+    "Embedding": {
+        "init": "embeddings_initializer",
+        "W_regularizer": "embeddings_regularizer",
+        "W_constraint": "embeddings_constraint",
+    },
     "Conv2D": {
         "nb_filter": "filters",
         "subsample": "strides",
@@ -42,6 +47,13 @@ _RENAMED: Mapping[str, Mapping[str, str]] = {
     "evaluate": {"val_samples": "steps"},
     "predict": {"val_samples": "steps"},
 }
+# Class → old arguments that are one today → that one.
+_JOINED: Mapping[str, Mapping[tuple[str, ...], str]] = {"Conv2D": {("nb_row", "nb_col"): "kernel_size"}}
+# Class → old argument → why it is no longer needed.
+_DROPPED: Mapping[str, Mapping[str, str]] = {
+    "Embedding": {"input_length": "the length is that of the inputs"},
+    "BatchNormalization": {"mode": "only what was mode=0 is left"},
+}
 # Old argument → old value → today's.
 _VALUES: Mapping[str, Mapping[Any, Any]] = {"data_format": {"tf": "channels_last", "th": "channels_first"}}
 
@@ -56,6 +68,7 @@ def modern_arguments(names: tuple[str, ...], arguments: dict[str, Any]) -> dict[
     Raises:
         InvalidArgumentError: if an old word and today's are both given.
     """
+    arguments = _without_dropped(names, _joined(names, arguments))
     renamed = {old: new for name in reversed(names) for old, new in _RENAMED.get(name, {}).items()}
     old_words = [word for word in arguments if word in renamed]
     if not old_words:
@@ -72,6 +85,25 @@ def modern_arguments(names: tuple[str, ...], arguments: dict[str, Any]) -> dict[
         modern[new] = _VALUES.get(new, {}).get(value, value)
         warnings.warn(f"{names[0]}: `{old}` is now called `{new}`.", DeprecationWarning, stacklevel=_users_level())
     return modern
+
+
+def _joined(names: tuple[str, ...], arguments: dict[str, Any]) -> dict[str, Any]:
+    for name in names:
+        for old_words, new in _JOINED.get(name, {}).items():
+            if all(old in arguments for old in old_words) and new not in arguments:
+                arguments = dict(arguments)
+                arguments[new] = tuple(arguments.pop(old) for old in old_words)
+                message = f"{names[0]}: `{'`, `'.join(old_words)}` are now one, `{new}`."
+                warnings.warn(message, DeprecationWarning, stacklevel=_users_level())
+    return arguments
+
+
+def _without_dropped(names: tuple[str, ...], arguments: dict[str, Any]) -> dict[str, Any]:
+    dropped = {old: why for name in names for old, why in _DROPPED.get(name, {}).items() if old in arguments}
+    for old, why in dropped.items():
+        message = f"{names[0]}: `{old}` is no longer needed: {why}."
+        warnings.warn(message, DeprecationWarning, stacklevel=_users_level())
+    return {name: value for name, value in arguments.items() if name not in dropped} if dropped else arguments
 
 
 def _users_level() -> int:

@@ -162,7 +162,12 @@ class Conv2D(Layer):
             else:
                 images, padding = zero_padded(images, pairs), (0, 0)
         kernel = self.kernel.permute(3, 2, 0, 1)
-        return F.conv2d(images, kernel, self.bias, self.strides, padding, self.dilation_rate, self.groups)
+        try:
+            return F.conv2d(images, kernel, self.bias, self.strides, padding, self.dilation_rate, self.groups)
+        except RuntimeError:
+            # Raises if the images are too small.
+            spatial_output_shape(tuple(images.shape[2:]), self._spans, self.strides, self.padding, self.name)
+            raise
 
     def _split(self, input_shape: Shape) -> tuple[Shape, int | None]:
         """The sizes of height and width, and the number of channels."""

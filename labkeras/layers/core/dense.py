@@ -93,6 +93,8 @@ class Dense(Layer):
         self.input_spec = InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
 
     def call(self, inputs: Tensor) -> Tensor:
+        if not inputs.is_floating_point():
+            inputs = inputs.to(self.dtype_policy.torch_compute_dtype)
         if not self.use_bias:
             return self.activation(torch.matmul(inputs, self.kernel))
         if inputs.ndim == 2:

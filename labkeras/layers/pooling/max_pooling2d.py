@@ -67,7 +67,12 @@ class MaxPooling2D(Layer):
     def _pool(self, images: Tensor) -> Tensor:
         """The pooling in torch's order of axes: images (batch, channels, height, width)."""
         if self.padding == "valid":
-            return F.max_pool2d(images, self.pool_size, self.strides)
+            try:
+                return F.max_pool2d(images, self.pool_size, self.strides)
+            except RuntimeError:
+                # Raises if the images are too small.
+                spatial_output_shape(tuple(images.shape[2:]), self.pool_size, self.strides, "valid", self.name)
+                raise
         axes = list(zip(images.shape[2:], self.pool_size, self.strides, strict=True))
         before, after = zip(*(same_padding(*axis) for axis in axes), strict=True)
         # torch pads both sides alike. Where windows step, `ceil_mode` lets the last one hang over the edge by itself.

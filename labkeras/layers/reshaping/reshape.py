@@ -66,7 +66,7 @@ class Reshape(Layer):
 
 def _without_rest(shape: tuple[int, ...], count: int) -> tuple[int, ...]:
     """`shape` with the size that -1 stands for, if `count` values are to be held."""
-    others = math.prod(size for size in shape if size != -1)
+    others = math.prod([size for size in shape if size != -1])
     return tuple(count // max(others, 1) if size == -1 else size for size in shape)
 
 
