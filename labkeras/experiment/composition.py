@@ -16,7 +16,7 @@ from labkeras.experiment.refusals import REFUSALS, first_lines, loader, refusal_
 from labkeras.experiment.sources import installed
 from labkeras.experiment.validation import validate
 
-__all__ = ["CONFIG_NAME", "VERSION_BASE", "Examination", "compose", "examine", "with_name"]
+__all__ = ["CONFIG_NAME", "Examination", "VERSION_BASE", "compose", "examine", "with_name"]
 
 CONFIG_NAME = "train"
 """The primary config."""

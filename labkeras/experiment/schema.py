@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Unpack, get_args, get_origin, get_type_hints
 
-__all__ = ["REQUIRED", "Parameter", "Schema", "schema_of"]
+__all__ = ["Parameter", "REQUIRED", "Schema", "schema_of"]
 
 REQUIRED: Any = inspect.Parameter.empty
 """The default of a parameter that has none."""

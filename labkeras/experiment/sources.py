@@ -23,7 +23,7 @@ from labkeras.errors import AmbiguousComponentError, UnknownComponentError
 from labkeras.experiment.components import BY_SHAPE, complete, defaults_of
 from labkeras.registry import registry_of
 
-__all__ = ["GROUPS", "FileSource", "RegistrySource", "installed", "shipped_conf"]
+__all__ = ["FileSource", "GROUPS", "RegistrySource", "installed", "shipped_conf"]
 
 GROUPS = {
     "callbacks": "callbacks",

@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from labkeras.errors import InvalidArgumentError
-from labkeras.layers import deserialize, serialize
+from labkeras.serialization import deserialize_keras_object, serialize_keras_object
 from labkeras_example.gated_dense import GatedDense
 
 
@@ -18,9 +18,9 @@ def test_it_is_a_linear_map_times_a_gate() -> None:
 
 def test_a_config_makes_an_equal_layer() -> None:
     layer = GatedDense(3, gate_activation="tanh", name="gated")
-    config = serialize(layer)
+    config = serialize_keras_object(layer)
     assert config["registered_name"] == "labkeras-example>GatedDense"
-    restored = deserialize(config)
+    restored = deserialize_keras_object(config, kind="layers")
     assert isinstance(restored, GatedDense)
     assert restored.get_config() == layer.get_config()
 
