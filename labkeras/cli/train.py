@@ -144,6 +144,8 @@ def _task(codes: list[int], command: list[str]) -> Callable[[DictConfig], float 
             if sweep:
                 raise _JobFailedError from error
             return None
+        if "run_dir" not in result:  # another process of a distributed run: the first one speaks
+            return None
         with suppress(BrokenPipeError):  # whoever reads the output has enough of it; the run is done
             report.finished(result, overrides, sweep)
         best, monitor = result["best"], result["monitor"]

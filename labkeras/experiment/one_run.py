@@ -34,7 +34,8 @@ def run(config: Any, overrides: Sequence[str] = (), directory: str | Path | None
         directory: the folder of the run; `config.run_dir`, or a new one below `runs/`, unless given.
 
     Returns:
-        What `result.json` holds: the test results, the last and the best epoch, and "run_dir", the folder.
+        What `result.json` holds: the test results, the last and the best epoch, and "run_dir", the folder. In the other
+        processes of a distributed run, the test results alone.
 
     Raises:
         ConfigError: before anything is read or written, if something is wrong with the config.
@@ -100,18 +101,18 @@ def _recorded(job: _Job, overrides: Sequence[str]) -> dict[str, Any]:
         raise
     finally:
         result |= tested | _summary(job) | {"seconds": round(time.perf_counter() - start, 3)}
+        job.folder.write_result(result)
         if session is not None:
             session.close(result["state"], tested)
-        job.folder.write_result(result)
     return result
 
 
 def _summary(job: _Job) -> dict[str, Any]:
-    rows = job.recorder.rows
+    rows = job.folder.metrics()  # not from memory: training may have gone on in processes of its own
     return {
         "epochs": len(rows),
         "monitor": job.config.get("monitor"),
-        "best": job.recorder.best_row,
+        "best": job.recorder.best_of(rows),
         "last": rows[-1] if rows else None,
         "parameters": job.model.count_params() if job.model.built else None,
         "seed": job.config.get("seed"),

@@ -1,12 +1,14 @@
 """What a run writes down while it trains: a row an epoch, and which was the best."""
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from labkeras.callbacks.callback import Logs
 from labkeras.callbacks.logs import python_logs
 from labkeras.callbacks.monitor import MonitorCallback, MonitorMode
 from labkeras.callbacks.processes import is_main_process
+from labkeras.errors import InvalidArgumentError
 from labkeras.experiment.run_directory import RunDirectory
 
 __all__ = ["MetricsRecorder"]
@@ -23,8 +25,6 @@ class MetricsRecorder(MonitorCallback):
 
     def __init__(self, directory: RunDirectory, monitor: str | None, mode: MonitorMode) -> None:
         super().__init__(monitor or "", mode)
-        self.rows: list[dict[str, Any]] = []
-        self.best_row: dict[str, Any] | None = None
         self._directory = directory
         self._start = time.perf_counter()
 
@@ -33,12 +33,21 @@ class MetricsRecorder(MonitorCallback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         seconds = round(time.perf_counter() - self._start, 3)
-        row = {"epoch": epoch + 1, "seconds": seconds, **python_logs(logs)}
-        self.rows.append(row)
-        if self.monitor in row and self._is_best(row):
-            self.best_row = row
         if is_main_process():
-            self._directory.append_metrics(row)
+            self._directory.append_metrics({"epoch": epoch + 1, "seconds": seconds, **python_logs(logs)})
 
-    def _is_best(self, row: dict[str, Any]) -> bool:
-        return self.best_row is None or self.choose_comparison()(row[self.monitor], self.best_row[self.monitor])
+    def best_of(self, rows: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+        """The row of the best epoch; None if no row has the value that tells, or nobody knows which way is better."""
+        # A value that is not a number is written as null, and is never the best.
+        rows = [row for row in rows if row.get(self.monitor) is not None]
+        if not rows:
+            return None
+        try:
+            is_better = self.choose_comparison()
+        except InvalidArgumentError:
+            return None
+        best = rows[0]
+        for row in rows:
+            if is_better(row[self.monitor], best[self.monitor]):
+                best = row
+        return best

@@ -104,6 +104,11 @@ class RunDirectory:
         with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(json_value(row), ensure_ascii=False) + "\n")
 
+    def metrics(self) -> list[dict[str, Any]]:
+        """The rows of `metrics.jsonl`."""
+        path = self.path / "metrics.jsonl"
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Writes `result.json`, whole or not at all."""
         with atomic_write(self.path / _RESULT) as file:
