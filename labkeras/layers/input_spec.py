@@ -61,7 +61,7 @@ class InputSpec:
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make an equal spec."""
-        names = ("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes")
+        names = ("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes", "optional")
         return {name: getattr(self, name) for name in names}
 
     @classmethod

@@ -143,7 +143,8 @@ def _masks(case: LayerCase) -> None:
     for layer in (ours, theirs):
         inputs = case.tensors()
         for leaf in flatten(inputs):
-            leaf._keras_mask = torch.arange(leaf.shape[0] * leaf.shape[1]).reshape(leaf.shape[:2]) % 3 > 0
+            shape = leaf.shape[:-1]
+            leaf._keras_mask = torch.arange(shape.numel()).reshape(shape) % 3 > 0
         masks.append(getattr(case.run(layer, False, inputs), "_keras_mask", None))
     assert (masks[0] is None) == (masks[1] is None), f"mask {masks[0]}, Keras's {masks[1]}"
     if masks[0] is not None:
