@@ -50,8 +50,13 @@ def sweep_finished(folder: Path) -> None:
     """Says which run of a sweep was best, by what it monitored."""
     results = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*/result.json"))]
     done = [result for result in results if result["state"] == "done"]
-    print(f"\nsweep: {len(done)} of {len(results)} runs done, in {_short(str(folder))}")
-    print(f"  {_program('tensorboard')} --logdir {_short(str(folder))}")
+    print(f"\n{len(done)} of {len(results)} runs done in {_short(str(folder))}")
+    ranked = [result for result in done if result["best"] is not None]
+    if ranked:
+        choose = max if ranked[0]["mode"] == "max" else min
+        best = choose(ranked, key=lambda result: result["best"][result["monitor"]])
+        print(f"best: {_short(best['run_dir'])}, {best['monitor']}: {best['best'][best['monitor']]:.4f}")
+    print(f"\nNext:\n  {_program('tensorboard')} --logdir {_short(str(folder))}")
 
 
 def _accuracy_first(tested: Mapping[str, float]) -> list[tuple[str, float]]:

@@ -94,7 +94,7 @@ def _check_argument(parameter: Parameter, value: Any, path: str, faults: list[st
     kind = _kind_of(parameter.name)
     if isinstance(value, Mapping) and (kind or node_kind(value)) is not None:
         check_node(str(kind or node_kind(value)), value, path, faults)
-    elif kind is not None and kind != "schedules" and isinstance(value, str):
+    elif kind is not None and kind != "schedules" and isinstance(value, str) and not _choices(parameter.hint):
         check_name(kind, value, path, faults)
     elif not fits(value, parameter.hint) or (kind == "schedules" and isinstance(value, str)):
         near = did_you_mean(value, _choices(parameter.hint)) if isinstance(value, str) else ""

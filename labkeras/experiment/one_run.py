@@ -112,6 +112,7 @@ def _summary(job: _Job) -> dict[str, Any]:
     return {
         "epochs": len(rows),
         "monitor": job.config.get("monitor"),
+        "mode": job.recorder.direction(),
         "best": job.recorder.best_of(rows),
         "last": rows[-1] if rows else None,
         "parameters": job.model.count_params() if job.model.built else None,

@@ -1,5 +1,6 @@
 """What a run writes down while it trains: a row an epoch, and which was the best."""
 
+import operator
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -36,18 +37,19 @@ class MetricsRecorder(MonitorCallback):
         if is_main_process():
             self._directory.append_metrics({"epoch": epoch + 1, "seconds": seconds, **python_logs(logs)})
 
-    def best_of(self, rows: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
-        """The row of the best epoch; None if no row has the value that tells, or nobody knows which way is better."""
-        # A value that is not a number is written as null, and is never the best.
-        rows = [row for row in rows if row.get(self.monitor) is not None]
-        if not rows:
-            return None
+    def direction(self) -> MonitorMode | None:
+        """Which of "max" and "min" is better of the monitored value; None if nobody knows."""
         try:
-            is_better = self.choose_comparison()
+            return "min" if self.choose_comparison() is operator.lt else "max"
         except InvalidArgumentError:
             return None
-        best = rows[0]
-        for row in rows:
-            if is_better(row[self.monitor], best[self.monitor]):
-                best = row
-        return best
+
+    def best_of(self, rows: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+        """The row of the best epoch, the first of several; None if no row has the value that tells."""
+        # A value that is not a number is written as null, and is never the best.
+        rows = [row for row in rows if row.get(self.monitor) is not None]
+        direction = self.direction()
+        if not rows or direction is None:
+            return None
+        best = max if direction == "max" else min
+        return best(rows, key=lambda row: row[self.monitor])

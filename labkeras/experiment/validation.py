@@ -29,6 +29,7 @@ _REQUIRED = ("data", "model", "optimizer", "fit")
 # What the config has elsewhere, or what is no plain value.
 _NOT_OF_FIT = ("x", "y", "callbacks", "validation_data", "sample_weight", "trainer")
 _NOT_OF_COMPILE = ("optimizer", "loss", "metrics", "weighted_metrics")
+_USUAL_OF_TRAINER = ("accelerator", "devices", "precision", "strategy")
 _NOT_OF_TRAINER = ("callbacks", "logger", "max_epochs", "max_steps", "default_root_dir")
 
 
@@ -98,7 +99,7 @@ def _check_groups(values: Mapping[str, Any], variables: set[str], faults: list[s
     _check_keywords(
         "compile", values.get("compile") or {}, schema_of(Model.compile).parameters, _NOT_OF_COMPILE, faults
     )
-    if values.get("trainer"):
+    if _is_of_note(values.get("trainer")):
         _check_keywords("trainer", values["trainer"], _trainer_parameters(), _NOT_OF_TRAINER, faults)
     _check_fit(values.get("fit"), faults)
     _check_monitor(values, plan, faults)
@@ -143,8 +144,15 @@ def _check_keywords(
     check_arguments(offered, given, path, faults, f"`{path}`")
 
 
+def _is_of_note(trainer: Any) -> bool:
+    """Whether a trainer's arguments can be wrong at all: looking them up costs the import of Lightning, seconds."""
+    if not isinstance(trainer, Mapping):
+        return trainer is not None
+    return any(key not in _USUAL_OF_TRAINER or value not in (None, "auto") for key, value in trainer.items())
+
+
 def _trainer_parameters() -> Mapping[str, Parameter]:
-    # Here, not above: Lightning takes seconds to import, and what only shows or lists configs does without.
+    # By name: Lightning takes seconds to import, and what only shows, lists or refuses configs does without.
     return schema_of(importlib.import_module("pytorch_lightning").Trainer).parameters
 
 

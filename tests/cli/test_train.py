@@ -81,7 +81,11 @@ def test_a_sweep_has_a_folder_with_a_folder_a_run(capsys: pytest.CaptureFixture[
     swept = [(config["optimizer"]["optimizer"], config["optimizer"]["learning_rate"]) for config in configs]
     assert swept == [("sgd", 0.1), ("sgd", 0.01), ("adam", 0.1), ("adam", 0.01)]
     assert {result_in(path)["state"] for path in folder.glob("0*")} == {"done"}
-    assert "4 of 4 runs done" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "4 of 4 runs done" in text
+    results = [result_in(path) for path in sorted(folder.glob("0*"))]
+    best = max(results, key=lambda result: result["best"]["val_accuracy"])
+    assert f"best: {folder / Path(best['run_dir']).name}, val_accuracy: " in text
 
 
 def test_flags_may_stand_between_overrides() -> None:
