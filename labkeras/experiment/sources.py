@@ -7,6 +7,7 @@ the registry.
 """
 
 import os
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSou
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 
-from labkeras.errors import AmbiguousComponentError, UnknownComponentError
+from labkeras.errors import AmbiguousComponentError, PluginError, UnknownComponentError
 from labkeras.experiment.components import BY_SHAPE, complete, defaults_of
 from labkeras.registry import registry_of
 
@@ -57,8 +58,11 @@ def installed(config_dir: str | None = None) -> Iterator[str]:
 
     Yields:
         The folder to give to Hydra as that of the primary config.
+
+    Raises:
+        PluginError: if a plugin of Hydra's cannot be imported.
     """
-    plugins = Plugins.instance()
+    plugins = _hydra_plugins()
     for plugin in (FileSource, RegistrySource, _SearchPath):
         plugins.register(plugin)
     before = _SearchPath.folders
@@ -67,6 +71,20 @@ def installed(config_dir: str | None = None) -> Iterator[str]:
         yield str(shipped_conf())
     finally:
         _SearchPath.folders = before
+
+
+def _hydra_plugins() -> Plugins:
+    """Hydra's own plugins. One of them that cannot be imported ends every Hydra application in the environment."""
+    try:
+        return Plugins.instance()
+    except Exception as error:
+        files = [
+            frame.filename for frame in traceback.extract_tb(error.__traceback__) if "hydra_plugins" in frame.filename
+        ]
+        raise PluginError(
+            f"Hydra cannot start, because a plugin of Hydra's cannot be imported: {type(error).__name__}: {error}. "
+            f"Uninstall or update the distribution that has {files[-1] if files else 'it'}."
+        ) from error
 
 
 def _folders(config_dir: str | None) -> list[str]:

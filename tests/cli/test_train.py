@@ -202,6 +202,16 @@ def test_a_plugin_s_components_are_options(tmp_path: Path) -> None:
     assert [line.split()[1] for line in listed if line.startswith("gated_dense")] == ["labkeras-example"]
 
 
+def test_a_plugin_of_hydra_s_that_cannot_be_imported_is_named(tmp_path: Path) -> None:
+    (tmp_path / "hydra_plugins").mkdir()
+    (tmp_path / "hydra_plugins" / "old_sweeper.py").write_text("raise ValueError('mutable default')\n")
+    outcome = run_labkeras(tmp_path, *QUICK)
+    assert outcome.returncode == 3
+    assert "ValueError: mutable default. Uninstall or update the distribution that has" in outcome.stderr
+    assert "old_sweeper.py" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
 def test_ctrl_c_ends_with_130_and_says_where(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "labkeras", *QUICK, "fit.epochs=100000", "run_dir=here"]
     process = subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True)
