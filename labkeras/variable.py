@@ -1,5 +1,7 @@
 """Variable: a weight, or a piece of state, with Keras's face and torch's inside."""
 
+import math
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -9,23 +11,78 @@ import torch
 from torch import Tensor
 
 from labkeras.dtypes import standardize_dtype, to_torch
-from labkeras.errors import InvalidArgumentError
+from labkeras.errors import FileFormatError, InvalidArgumentError
 from labkeras.naming import auto_name
 
-__all__ = ["Variable", "VariableModule", "name_scope"]
+__all__ = ["Variable", "VariableModule", "allowance", "name_scope", "spend_allowance"]
 
 _ATTRIBUTES = ("name", "path", "initializer", "regularizer", "constraint", "synchronization", "aggregation", "autocast")
-_scopes: list[str] = []
+
+
+class _Scopes(threading.local):
+    """The names, and whose they are, that this thread is within."""
+
+    def __init__(self) -> None:
+        self.open: list[tuple[str, Any]] = []
+
+
+_scopes = _Scopes()
 
 
 @contextmanager
-def name_scope(name: str) -> Iterator[None]:
-    """Within it, new variables' paths begin with `name`: "sequential/dense/kernel"."""
-    _scopes.append(name)
+def name_scope(name: str, owner: Any = None) -> Iterator[None]:
+    """Within it, new variables' paths begin with `name`: "sequential/dense/kernel".
+
+    Args:
+        name: the name.
+        owner: whose name it is: directly within a scope of the same owner, a second one adds nothing.
+    """
+    scopes = _scopes.open
+    if owner is not None and scopes and scopes[-1][1] is owner:
+        yield
+        return
+    scopes.append((name, owner))
     try:
         yield
     finally:
-        _scopes.pop()
+        scopes.pop()
+
+
+class _Allowance(threading.local):
+    """How many values new variables may still hold in this thread; None for as many as they like."""
+
+    left: int | None = None
+
+
+_allowance = _Allowance()
+
+
+@contextmanager
+def allowance(values: int) -> Iterator[None]:
+    """Within it, new variables may hold so many values in all: what a file has to fill them with, and a little more.
+
+    A config can ask for layers of any size in a few bytes; this refuses them before memory is taken.
+    """
+    before, _allowance.left = _allowance.left, values
+    try:
+        yield
+    finally:
+        _allowance.left = before
+
+
+def spend_allowance(values: int) -> None:
+    """Takes `values` off what new variables may hold.
+
+    Raises:
+        FileFormatError: if that is more than is left.
+    """
+    if _allowance.left is None:
+        return
+    if values > _allowance.left:
+        raise FileFormatError(
+            f"the config asks for a weight of {values} values, but the file holds no more than {_allowance.left}."
+        )
+    _allowance.left -= values
 
 
 class Variable(torch.nn.Parameter):
@@ -68,7 +125,7 @@ class Variable(torch.nn.Parameter):
         variable.name = name if name is not None else auto_name("variable")
         if "/" in variable.name:
             raise InvalidArgumentError(f"a variable's name must not contain '/'. Received: name={name!r}")
-        variable.path = "/".join([*_scopes, variable.name])
+        variable.path = "/".join([*(scope for scope, _ in _scopes.open), variable.name])
         variable.initializer = initializer if callable(initializer) else None
         variable.regularizer = None
         variable.constraint = None
@@ -193,6 +250,7 @@ def _start_values(initializer: Any, shape: Sequence[int] | None, dtype: Any) -> 
     if callable(initializer):
         if shape is None:
             raise InvalidArgumentError("`shape` is needed when `initializer` is a function. Received: shape=None")
+        spend_allowance(math.prod(shape))
         values = initializer(tuple(shape), dtype=standardize_dtype(dtype))
         return _as_tensor(values, to_torch(dtype), None).detach()
     target = None if dtype is None else to_torch(dtype)
@@ -205,5 +263,3 @@ def _as_tensor(value: Any, dtype: torch.dtype | None, device: torch.device | Non
     if isinstance(value, Tensor):
         return value.to(device=device, dtype=dtype)
     return torch.as_tensor(np.asarray(value), dtype=dtype, device=device)
-
-

@@ -105,6 +105,9 @@ class Function:
         known = {id(old): new for old, new in zip(self.inputs, inputs, strict=True)}
         for node in self.nodes:
             args, kwargs = _replaced((node.args, node.kwargs), {**known, **self._lost_masks})
+            call_spec = getattr(node.operation, "_call_spec", None)
+            if call_spec is not None and not call_spec.takes_training:
+                kwargs.pop("training", None)
             spec = getattr(node.operation, "compute_output_spec", None)
             result = spec(*args, **kwargs) if spec is not None else infer(node.operation, args, kwargs, KerasTensor)
             known.update((id(old), new) for old, new in zip(flatten(node.outputs), flatten(result), strict=True))

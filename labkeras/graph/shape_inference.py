@@ -107,7 +107,8 @@ class _Trial:
         except InvalidInputError:
             raise
         except Exception as error:
-            name = getattr(operation, "name", None) or getattr(operation, "__name__", type(operation).__name__)
+            what = operation.__self__ if inspect.ismethod(operation) else operation
+            name = getattr(what, "name", None) or getattr(what, "__name__", type(what).__name__)
             shapes = ", ".join(map(str, self.shapes))
             raise InvalidInputError(
                 f"{name!r} cannot be applied to placeholders of the shapes {shapes}: {self._explain(error)}"

@@ -76,7 +76,8 @@ class CallSpec:
 
     def named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """The arguments of a call by name, the positional ones first."""
-        return {**dict(zip(self.names, args, strict=False)), **kwargs}
+        nameless = {f"args_{index}": arg for index, arg in enumerate(args[len(self.names) :])}  # of `call(self, *args)`
+        return {**dict(zip(self.names, args, strict=False)), **nameless, **kwargs}
 
     def without_training(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -123,12 +124,22 @@ def _run(layer: "Layer", spec: CallSpec, args: tuple[Any, ...], kwargs: dict[str
         if layer._called:
             outputs = layer._wrapped_call_impl(*args, **kwargs)
         else:
-            with name_scope(layer.name):
+            with name_scope(layer.name, owner=layer):
                 outputs = layer._wrapped_call_impl(*args, **kwargs)
             layer._called = True
+    except RuntimeError as error:
+        _say_where(error, layer, args, kwargs)
+        raise
     finally:
         calls.training, calls.root = outer_training, outer_root
     return outputs
+
+
+def _say_where(error: RuntimeError, layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Notes on an error of torch's, which knows nothing of layers, which one it was; the innermost one."""
+    if not getattr(error, "__notes__", None):
+        shapes = [tuple(leaf.shape) for leaf in flatten([*args, *kwargs.values()]) if isinstance(leaf, Tensor)]
+        error.add_note(f"In layer {layer.name!r} ({type(layer).__name__}). Received: tensors of the shapes {shapes}")
 
 
 @contextlib.contextmanager
@@ -148,8 +159,6 @@ def call_symbolically(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, A
     """Records a call of a layer on placeholders, and returns placeholders."""
     spec: CallSpec = layer._call_spec
     args, kwargs, training = spec.without_training(args, kwargs)
-    if spec.takes_training and training is not None:
-        kwargs["training"] = training
     args = tuple(_listed_array(arg) for arg in args)
     # Before building: a layer must not be built for inputs that it then refuses.
     if layer.input_spec is not None:
@@ -158,17 +167,23 @@ def call_symbolically(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, A
         build_for(layer, spec.named(args, kwargs))
     given = set(kwargs)
     masked = _fill_masks(spec, args, kwargs)
-    outputs = _output_spec(layer, args, kwargs)
-    record(layer, args, kwargs, outputs, masks=tuple(name for name in kwargs if name not in given))
-    if masked or layer._makes_masks or layer._has_graph:
-        _set_symbolic_masks(layer, args, kwargs, outputs)
+    masks = tuple(name for name in kwargs if name not in given)
+    flag = {} if training is None else {"training": training}
+    outputs = _output_spec(layer, args, {**kwargs, **flag} if spec.takes_training else kwargs)
+    # A layer that takes no flag still passes it down to the layers within it.
+    takes_flag = spec.takes_training or bool(layer._modules)
+    record(layer, args, {**kwargs, **flag} if takes_flag else kwargs, outputs, masks=masks)
+    if layer._has_graph:
+        _wire_masks(layer, kwargs, outputs)
+    elif masked or layer._makes_masks:
+        _set_masks(layer, args, kwargs, outputs)
     return outputs
 
 
 def _output_spec(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     before, calls.symbolic = calls.symbolic, True
     try:
-        with name_scope(layer.name):
+        with name_scope(layer.name, owner=layer):
             return layer.compute_output_spec(*args, **kwargs)
     except LabkerasError:
         raise
@@ -324,6 +339,7 @@ def _first(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 def _set_masks(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> None:
+    """Puts the masks of the results on them. Those of placeholders become wires: what `compute_mask` returns for placeholders."""
     first = _first(args, kwargs)
     previous = kwargs["mask"] if kwargs.get("mask") is not None else _mask_of(first)
     if not layer.supports_masking:
@@ -334,11 +350,8 @@ def _set_masks(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any], ou
         tensor._keras_mask = mask
 
 
-def _set_symbolic_masks(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> None:
-    """The mask becomes a wire: the placeholder of what `compute_mask` will return."""
-    if not layer._has_graph:
-        _set_masks(layer, args, kwargs, outputs)
-        return
+def _wire_masks(layer: "Layer", kwargs: dict[str, Any], outputs: Any) -> None:
+    """The masks that a model's graph will put on its results, as placeholders."""
     for tensor, mask in zip(flatten(outputs), layer._graph_masks(kwargs.get("mask")), strict=True):
         if mask is not None:
             tensor._keras_mask = record(_mask_of, (tensor,), {}, KerasTensor(mask.shape, mask.dtype))
@@ -356,7 +369,7 @@ def _warn_of_lost_mask(layer: "Layer") -> None:
     warnings.warn(
         f"layer {layer.name!r} ({type(layer).__name__}) was given an input with a mask, does not support masking, and "
         "drops it: later layers will not see the mask.",
-        stacklevel=6,
+        stacklevel=5,
     )
 
 

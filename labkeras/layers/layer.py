@@ -227,15 +227,16 @@ class Layer(VariableModule):
                 f"layer {self.name!r} needs to know all sizes of the weight {name!r} to make it: give the layer inputs whose "
                 f"axes (but for the batch) are known. Received: shape={shape}"
             )
-        variable = Variable(
-            initializers.get(initializer),
-            shape=shape,  # type: ignore[arg-type]  # no None is left in it
-            dtype=dtype,
-            trainable=trainable,
-            autocast=autocast,
-            aggregation=aggregation,
-            name=name,
-        )
+        with name_scope(self.name, owner=self):
+            variable = Variable(
+                initializers.get(initializer),
+                shape=shape,  # type: ignore[arg-type]  # no None is left in it
+                dtype=dtype,
+                trainable=trainable,
+                autocast=autocast,
+                aggregation=aggregation,
+                name=name,
+            )
         variable.regularizer = regularizers.get(regularizer)
         variable.constraint = constraints.get(constraint)
         if not self._trainable:
@@ -305,7 +306,8 @@ class Layer(VariableModule):
         own = self.weights
         if len(own) != len(weights):
             raise InvalidArgumentError(
-                f"layer {self.name!r} has {len(own)} weights. Received: a list of {len(weights)} arrays"
+                f"layer {self.name!r} has {len(own)} weights{'' if self.built else ' before it is built'}. "
+                f"Received: a list of {len(weights)} arrays"
             )
         for weight, values in zip(own, weights, strict=True):
             if tuple(weight.shape) != tuple(np.shape(values)):
@@ -336,8 +338,12 @@ class Layer(VariableModule):
         """Adds a scalar tensor, or a list of them, to what training minimises; called within `call`, each time anew."""
         if calls.symbolic:
             return
+        root = calls.root
+        if root is not None and not any(owner is self for owner in root._loss_owners):
+            # What a call with another root left behind, of this layer alone or of another model that it is in.
+            self._losses.clear()
         self._losses.extend(loss if isinstance(loss, list | tuple) else [loss])
-        (calls.root or self)._loss_owners.append(self)
+        (root or self)._loss_owners.append(self)
 
     @property
     def losses(self) -> list[Tensor]:
@@ -407,16 +413,25 @@ class Layer(VariableModule):
         config["dtype"] = serialization.serialize_keras_object(self.dtype_policy)
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
-        if type(self).get_config is Layer.get_config:
+        if _has_default_config(type(self)):
             config |= config_of_arguments(self)
         return config
+
+    get_config.is_default = True  # type: ignore[attr-defined]  # Model's own is one too
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Layer":
         """The layer that `get_config` described."""
-        if cls.get_config is Layer.get_config:
-            config = {name: _restored(value) for name, value in config.items()}
-        return cls(**config)
+        if not _has_default_config(cls):
+            return cls(**config)
+        # A class without `**kwargs` has nowhere to take name, dtype and trainable: they are set afterwards.
+        later = {name: config[name] for name in ("name", "dtype", "trainable") if name in config and not _takes(cls, name)}
+        layer = cls(**{name: _restored(value) for name, value in config.items() if name not in later})
+        layer.name = later.get("name", layer.name)
+        layer.dtype_policy = dtypes.get(later.get("dtype", layer.dtype_policy))
+        if not later.get("trainable", True):
+            layer.trainable = False
+        return layer
 
     def get_build_config(self) -> dict[str, Any] | None:
         """The shapes that the layer was built for, for `build_from_config`."""
@@ -439,6 +454,8 @@ class Layer(VariableModule):
     def __getattr__(self, name: str) -> Any:
         # What torch's method does, and no slower: weights, buffers and modules are not found in the ordinary way.
         attributes = self.__dict__
+        if "_modules" not in attributes:
+            raise AttributeError(_forgotten_super(self, name))
         for table in ("_parameters", "_buffers", "_modules"):
             if table in attributes and name in attributes[table]:
                 value = attributes[table][name]
@@ -461,6 +478,8 @@ class Layer(VariableModule):
             calls.casting = before
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if "_modules" not in self.__dict__ and isinstance(value, (torch.nn.Module, Variable, *_CONTAINERS)):
+            raise InvalidTypeError(_forgotten_super(self, name))
         if isinstance(value, Variable):
             # `requires_grad` is off for a frozen layer's weights too: a weight that is known already stays what it was.
             self._own(name, value, value.trainable or any(value is known for known in self._parameters.values()))
@@ -517,8 +536,14 @@ class Layer(VariableModule):
         return infer(self._call_casting, args, kwargs, KerasTensor)
 
 
+Layer._call_spec = CallSpec.of(Layer.call)
 serialization.register_base("layers", Layer)
 serialization.register_special("keras", "DTypePolicy", dtypes.get)
+
+
+def _has_default_config(cls: type[Layer]) -> bool:
+    """Whether a class leaves its config to the base, so that it is made of the arguments of the constructor."""
+    return getattr(cls.get_config, "is_default", False)
 
 
 def config_of_arguments(layer: Layer) -> dict[str, Any]:
@@ -539,6 +564,19 @@ def map_shapes(function: Callable[[Shape], Any], shapes: Any) -> Any:
     if isinstance(shapes, list | tuple) and not all(size is None or isinstance(size, int) for size in shapes):
         return [map_shapes(function, shape) for shape in shapes]
     return function(tuple(shapes))
+
+
+def _takes(cls: type[Layer], argument: str) -> bool:
+    parameters = inspect.signature(cls.__init__).parameters
+    return argument in parameters or any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values())
+
+
+def _forgotten_super(layer: Layer, name: str) -> str:
+    cls = type(layer).__name__
+    return (
+        f"{cls}.__init__ must call `super().__init__()` before it sets layers, weights or lists, and before the layer is used. "
+        f"Received: the attribute {name!r} of a {cls} without it"
+    )
 
 
 def _tuples(shape: Any) -> Any:
@@ -572,7 +610,7 @@ def _building_once(build: Callable[..., None]) -> Callable[..., None]:
         if self._build_shapes is None and (args or kwargs):
             names = CallSpec.of(build).names
             self._build_shapes = {**dict(zip(names, args, strict=False)), **kwargs}
-        with name_scope(self.name):
+        with name_scope(self.name, owner=self):
             build(self, *args, **kwargs)
         self.built = True
 
