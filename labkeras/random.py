@@ -13,6 +13,8 @@ from labkeras.variable import Variable, VariableModule
 
 __all__ = ["SeedGenerator", "set_random_seed"]
 
+_32_BITS, _64_BITS = 2**32 - 1, 2**64 - 1
+
 
 def set_random_seed(seed: int) -> None:
     """Seeds Python's, NumPy's and torch's generators.
@@ -83,8 +85,19 @@ def _next_generator(state: Tensor, device: torch.device) -> torch.Generator:
     start, count = state.tolist()
     with torch.no_grad():
         state[1] += 1
-    # Two 32-bit halves in one 64-bit seed, so that streams of different seeds do not meet.
-    return torch.Generator(device).manual_seed((start << 31) ^ count)
+    return torch.Generator(device).manual_seed(_mixed(start, count))
+
+
+def _mixed(start: int, count: int) -> int:
+    """A 32-bit seed for each place of each stream, by SplitMix64 (Steele et al. 2014).
+
+    torch's generator on the CPU uses 32 bits of its seed and drops the rest without a word: seeds that differ only in the
+    upper half would give the same numbers.
+    """
+    value = ((start << 32) + count + 0x9E3779B97F4A7C15) & _64_BITS
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _64_BITS
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _64_BITS
+    return (value ^ (value >> 31)) & _32_BITS
 
 
 def _draw_uniform(state: Tensor, shape: Sequence[int], device: torch.device) -> Tensor:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Unpack
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -126,6 +127,7 @@ class Conv2D(Layer):
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
         )
+        self._lay_out_kernel()
         self.bias = None
         if self.use_bias:
             self.bias = self.add_weight(
@@ -168,6 +170,15 @@ class Conv2D(Layer):
             # Raises if the images are too small.
             spatial_output_shape(tuple(images.shape[2:]), self._spans, self.strides, self.padding, self.name)
             raise
+
+    def _lay_out_kernel(self) -> None:
+        """Puts the kernel's values in memory as torch's convolutions want them; its shape stays Keras's.
+
+        Otherwise torch would copy the kernel in each call, and its gradient: for small images of many channels that
+        takes longer than the convolution. The price: the kernel is not contiguous, `view(-1)` of it must be `reshape`.
+        """
+        memory = torch.channels_last if self.data_format == "channels_last" else torch.contiguous_format
+        self.kernel.data = self.kernel.data.permute(3, 2, 0, 1).contiguous(memory_format=memory).permute(2, 3, 1, 0)
 
     def _split(self, input_shape: Shape) -> tuple[Shape, int | None]:
         """The sizes of height and width, and the number of channels."""

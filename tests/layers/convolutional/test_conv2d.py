@@ -1,5 +1,7 @@
 """Conv2D, against Keras."""
 
+import copy
+import pickle
 from typing import Any
 
 import keras
@@ -71,6 +73,24 @@ def test_no_copy_is_made_of_images_with_channels_last() -> None:
     layer(images)
     # What torch calls channels_last memory is, in Keras's order of axes, contiguous.
     assert seen[0].is_contiguous()
+
+
+@pytest.mark.parametrize(
+    ("data_format", "memory"),
+    [("channels_last", torch.channels_last), ("channels_first", torch.contiguous_format)],
+)
+def test_the_kernel_lies_in_memory_as_torch_wants_it(data_format: str, memory: torch.memory_format) -> None:
+    layer = Conv2D(5, 3, data_format=data_format)
+    inputs = torch.randn(2, 6, 6, 6)
+    layer(inputs).sum().backward()
+    loaded = Conv2D(5, 3, data_format=data_format)
+    loaded.build(inputs.shape)
+    loaded.load_state_dict(layer.state_dict())
+    for one in (layer, loaded, copy.deepcopy(layer), pickle.loads(pickle.dumps(layer)), copy.deepcopy(layer).double()):
+        assert one.kernel.shape == (3, 3, 6, 5)
+        assert one.kernel.permute(3, 2, 0, 1).is_contiguous(memory_format=memory)
+    # The gradient lies alike, so that optimizers need not copy it either.
+    assert layer.kernel.grad.stride() == layer.kernel.stride()
 
 
 def test_the_data_format_is_the_global_one_unless_given() -> None:
