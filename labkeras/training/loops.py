@@ -22,8 +22,8 @@ __all__ = ["lightning_module", "predict_on_batch", "run_evaluate", "run_fit", "r
 
 # Steps that one `training_step` takes where nobody looks between them: 8 leave a quarter of Lightning's cost, 32 a tenth.
 _STEPS_PER_CALL = 32
-# A Trainer's arguments under which Lightning has no part in a step, so that several can be taken at once.
-_PLAIN = {"accelerator", "default_root_dir", "logger", "profiler", "deterministic", "benchmark", "detect_anomaly"}
+# A Trainer's arguments under which Lightning has no part in a step, if it then runs on one device in full precision.
+_PLAIN = {"accelerator", "devices", "strategy", "precision", "default_root_dir", "deterministic", "benchmark", "detect_anomaly"}
 # What Lightning remarks on that is as it should be here: one module serves all stages, and keeps predictions itself.
 _UNASKED = (
     ".*does not have many workers.*",
@@ -31,6 +31,7 @@ _UNASKED = (
     ".*predict returned None.*",
     ".*LeafSpec.*",
     ".*GPU available but not used.*",
+    ".*is smaller than the logging interval.*",
 )
 
 
@@ -181,12 +182,13 @@ class _Run:
             )
         wanted = {} if trainer is None or self._users_own else dict(trainer)
         lightnings = [*wanted.pop("callbacks", []), *callbacks.lightning_callbacks]
-        self._manual = not self._users_own and not lightnings and set(wanted) <= _PLAIN
         if self._users_own:
             self._trainer = trainer
             self._trainer.callbacks.extend(lightnings)
         else:
             self._trainer = _make_trainer(pl.Trainer, {**arguments, **wanted}, lightnings)
+        plain = not self._users_own and not lightnings and set(wanted) <= _PLAIN
+        self._manual = plain and _computes_plainly(self._trainer)
 
     def fit(self, batches: Batches, validation: Batches | None, initial_epoch: int) -> None:
         module = self._module(initial_epoch)
@@ -286,6 +288,12 @@ def _make_trainer(trainer_class: type, arguments: dict[str, Any], callbacks: lis
             return trainer_class(**{**defaults, **arguments}, callbacks=callbacks)
         except TypeError as error:
             raise InvalidArgumentError(f"`trainer`: {error}. Received: trainer={arguments!r}") from error
+
+
+def _computes_plainly(trainer: Any) -> bool:
+    """Whether a step on this Trainer is forward, backward and step, with nothing of Lightning's in between."""
+    strategy, precision = type(trainer.strategy).__name__, type(trainer.precision_plugin).__name__
+    return (strategy, precision) == ("SingleDeviceStrategy", "Precision")
 
 
 def _is_checkpoint(callback: Any) -> bool:
