@@ -10,12 +10,7 @@ from torch import Tensor
 
 from labkeras.activations.basic import linear
 from labkeras.errors import InvalidArgumentError, SerializationError
-from labkeras.serialization import (
-    deserialize_keras_object,
-    get_registered_name,
-    resolve,
-    serialize_keras_object,
-)
+from labkeras.serialization import core_name, deserialize_keras_object, resolve, serialize_keras_object
 
 __all__ = ["Activation", "deserialize", "get", "serialize"]
 
@@ -92,14 +87,8 @@ def serialize(activation: Activation) -> Any:
     """
     if activation in _NAMES_OF_TORCH:
         return _NAMES_OF_TORCH[activation]
-    config = serialize_keras_object(activation)
-    if not (inspect.isfunction(activation) and isinstance(config, dict)):
-        return config
-    if config["module"] == "keras.activations":
-        return config["config"]
-    # Keras's form for a function: module and registered_name say no more than that it is one.
-    name = get_registered_name(activation)
-    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
+    name = core_name(activation, "activations") if inspect.isfunction(activation) else None
+    return name if name is not None else serialize_keras_object(activation)
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:

@@ -23,6 +23,35 @@ __all__ = ["KerasTensor", "Node", "any_symbolic", "describe", "keras_tensors", "
 Shape = tuple[int | None, ...]
 
 _TENSOR_POW = torch.Tensor.__pow__
+# What Keras calls operations for which torch, or Python, has another word: outputs and saved graphs go by these names.
+_KERAS_NAMES = {
+    "abs": "absolute",
+    "amax": "max",
+    "amin": "min",
+    "and": "logical_and",
+    "cat": "concatenate",
+    "clamp": "clip",
+    "eq": "equal",
+    "floordiv": "floor_divide",
+    "ge": "greater_equal",
+    "getitem": "get_item",
+    "gt": "greater",
+    "invert": "logical_not",
+    "le": "less_equal",
+    "lt": "less",
+    "mul": "multiply",
+    "ne": "not_equal",
+    "neg": "negative",
+    "or": "logical_or",
+    "permute": "transpose",
+    "pow": "power",
+    "sub": "subtract",
+    "to": "cast",
+    "truediv": "true_divide",
+    "unsqueeze": "expand_dims",
+    "view": "reshape",
+    "xor": "logical_xor",
+}
 
 
 def standardize_shape(shape: Any) -> Shape:
@@ -302,7 +331,8 @@ def _name_of(operation: Any) -> str:
         name = getattr(operation, "_labkeras_name", None) or auto_name(type(operation).__name__)
         operation.__dict__["_labkeras_name"] = name
         return name
-    return auto_name(getattr(operation, "__name__", type(operation).__name__).strip("_"))
+    name = getattr(operation, "__name__", type(operation).__name__).strip("_")
+    return auto_name(_KERAS_NAMES.get(name, name))
 
 
 def _record_method(method: Callable[..., Any], tensor: KerasTensor, *args: Any, **kwargs: Any) -> Any:

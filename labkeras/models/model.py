@@ -1,19 +1,24 @@
 """Model: a layer that can be compiled, trained, evaluated, saved and looked at."""
 
 import inspect
-from collections.abc import Sequence
-from typing import Any, Unpack
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self, Unpack
 
 import torch
 from torch import Tensor
 
-from labkeras import naming
+from labkeras import naming, saving, serialization
 from labkeras.errors import InvalidArgumentError, LabkerasError, NotCompiledError, did_you_mean
 from labkeras.graph.function import Function
 from labkeras.graph.input import InputLayer
 from labkeras.graph.symbolic import KerasTensor
 from labkeras.layers.layer import Layer, LayerOptions, map_shapes
 from labkeras.legacy import modern_arguments
+from labkeras.models.compile_config import compile_config, read_compile_config
+from labkeras.models.config import graph_config
+from labkeras.models.config_reader import has_graph, read_graph, takes_graph
 from labkeras.models.functional import InputReader, adopt, name_of, with_masks
 from labkeras.models.summary import print_summary
 from labkeras.nest import map_structure
@@ -486,6 +491,120 @@ class Model(Layer):
         """The `pytorch_lightning.LightningModule` that trains this model, for a Trainer of one's own."""
         return loops.lightning_module(self, self._ready("to_lightning"))
 
+    # --- saving -------------------------------------------------------------------------------------------------------
+
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True, zipped: bool | None = None) -> None:
+        """Writes the model to a file: its config, its weights and, if it is compiled, its optimizer's state.
+
+        Args:
+            filepath: the file, "….keras". It is written whole or not at all.
+            overwrite: whether to replace a file that is there without asking.
+            zipped: only True and None are supported.
+
+        Raises:
+            SerializationError: if something in the model has no config; nothing is written then.
+        """
+        saving.save_model(self, filepath, overwrite=overwrite, zipped=zipped)
+
+    def save_weights(
+        self,
+        filepath: str | os.PathLike[str],
+        overwrite: bool = True,
+        max_shard_size: float | None = None,
+        objects_to_skip: Iterable[Any] | None = None,
+    ) -> None:
+        """Writes the weights alone to a file.
+
+        Args:
+            filepath: the file, "….weights.h5". It is written whole or not at all.
+            overwrite: whether to replace a file that is there without asking.
+            max_shard_size: not supported yet.
+            objects_to_skip: layers and the like that are left out, with all that is in them.
+        """
+        saving.save_weights(
+            self, filepath, overwrite=overwrite, max_shard_size=max_shard_size, objects_to_skip=objects_to_skip
+        )
+
+    def load_weights(
+        self,
+        filepath: str | os.PathLike[str],
+        skip_mismatch: bool = False,
+        objects_to_skip: Iterable[Any] | None = None,
+    ) -> None:
+        """Takes the weights from a file that a model of the same architecture was saved to.
+
+        Args:
+            filepath: the file, "….weights.h5" or "….keras".
+            skip_mismatch: whether layers whose weights do not fit keep theirs, with a warning.
+            objects_to_skip: layers and the like that keep their weights.
+
+        Raises:
+            FileFormatError: if the file is damaged, or something does not fit; nothing is changed then.
+        """
+        saving.load_weights(self, filepath, skip_mismatch=skip_mismatch, objects_to_skip=objects_to_skip)
+
+    def to_json(self, **kwargs: Any) -> str:
+        """The config as JSON, for `models.model_from_json`.
+
+        Args:
+            kwargs: further arguments of `json.dumps`, such as `indent=2`.
+        """
+        with serialization.sharing():
+            return json.dumps(serialization.serialize_keras_object(self), **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes an equal model, without its weights: the graph if there is one, else the constructor's arguments."""
+        if self._function is None or not takes_graph(type(self)):
+            return super().get_config()
+        return {"name": self.name, "trainable": self.trainable, **graph_config(self._function)}
+
+    get_config.is_default = True  # type: ignore[attr-defined]  # a subclass's config is made of its constructor's arguments
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
+        """The model that `get_config`, or Keras's, described; its weights are new.
+
+        Args:
+            config: what `get_config` returned.
+            custom_objects: name → class or function, for layers that are not registered.
+
+        Raises:
+            SerializationError: if something cannot be made again.
+        """
+        with serialization.custom_object_scope(custom_objects), serialization.sharing():
+            if not (has_graph(config) and takes_graph(cls)):
+                return super().from_config(config)  # type: ignore[return-value]  # an instance of `cls`
+            inputs, outputs = read_graph(config)
+            rest = {key: value for key, value in config.items() if key not in ("layers", "input_layers", "output_layers")}
+            return cls(inputs=inputs, outputs=outputs, **rest)
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """The shapes that a subclassed model was built for; a functional one is built by its config."""
+        return {"input_shape": None} if self._function is not None else super().get_build_config()
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """What `compile` was given, as a config; empty before."""
+        if self._compiled is None or self._compile_arguments is None:
+            return {}
+        return compile_config(self._compile_arguments, self._compiled.optimizer)
+
+    def compile_from_config(self, config: Mapping[str, Any]) -> None:
+        """Compiles the model as `get_compile_config` said, and makes the optimizer's state if the weights are there.
+
+        Args:
+            config: what `get_compile_config`, or Keras's, returned.
+        """
+        self.compile(**read_compile_config(config))
+        if self.built and self.optimizer is not None and self.trainable_variables:
+            self.optimizer.build(self.trainable_variables)
+
+    @property
+    def _keras_name(self) -> tuple[str, str, str] | None:
+        """What Keras calls a model that is nothing but its graph."""
+        if type(self) is not Model or self._function is None:
+            return None
+        return "keras.src.models.functional", "Functional", "Functional"
+
     def _ready(self, method: str) -> Compiled:
         if self._compiled is None:
             raise NotCompiledError(
@@ -537,3 +656,13 @@ def _unknown_arguments(method: str, unknown: dict[str, Any]) -> InvalidArgumentE
     hints = "".join(did_you_mean(name, known) for name in unknown)
     given = ", ".join(f"{name}={value!r}" for name, value in unknown.items())
     return InvalidArgumentError(f"`{method}` has no argument {', '.join(map(repr, unknown))}.{hints} Received: {given}")
+
+
+for _module, _name in (
+    ("keras", "Model"),
+    ("keras.models", "Model"),
+    ("keras.models", "Functional"),
+    ("keras.src.models.functional", "Functional"),
+    ("keras.src.models.model", "Model"),
+):
+    serialization.register_special(_module, _name, Model)

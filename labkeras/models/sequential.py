@@ -1,15 +1,17 @@
 """Sequential: a model whose layers follow one another."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
 
 import torch
 
-from labkeras import config
-from labkeras.errors import InvalidArgumentError, InvalidTypeError
+from labkeras import config, serialization
+from labkeras.errors import InvalidArgumentError, InvalidTypeError, SerializationError
 from labkeras.graph.function import Function
 from labkeras.graph.input import Input, InputLayer
 from labkeras.graph.symbolic import KerasTensor, standardize_shape
+from labkeras.models.config import layer_config
+from labkeras.models.config_reader import read_layer
 from labkeras.models.functional import attribute_for, name_of
 from labkeras.models.model import Model
 from labkeras.naming import auto_name
@@ -85,8 +87,39 @@ class Sequential(Model):
             raise InvalidArgumentError(f"the Sequential model {self.name!r} has no layers to build. Received: an empty model")
         if self._input is None and input_shape is not None:
             shape = standardize_shape(tuple(input_shape))
-            self._input = Input(batch_shape=(None, *shape[1:]), dtype=config.floatx())
-        self._complete()
+            dtype = getattr(self._sequence[0], "compute_dtype", config.floatx())
+            self._input = Input(batch_shape=(None, *shape[1:]), dtype=dtype)
+        self._apply_layers()
+
+    def get_config(self) -> dict[str, Any]:
+        """The layers, with the input first if its shape is known, and the shape that they are built for."""
+        config: dict[str, Any] = {"name": self.name, "trainable": self.trainable}
+        config["dtype"] = serialization.serialize_keras_object(self.dtype_policy)
+        first = [self._input.node.operation] if self._input is not None and self._input.node is not None else []
+        config["layers"] = [layer_config(layer) for layer in (*first, *self._sequence)]
+        if self._function is not None:
+            config["build_input_shape"] = self._function.inputs[0].shape
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
+        """The model that `get_config`, or Keras's, described; its weights are new."""
+        layers = config.get("layers")
+        if not isinstance(layers, list | tuple) or "name" not in config:
+            raise SerializationError(
+                f"the config of a Sequential model has `name` and `layers`. Received: the keys {sorted(config)}"
+            )
+        with serialization.custom_object_scope(custom_objects), serialization.sharing():
+            model = cls([read_layer(layer) for layer in layers], name=config["name"])
+            shape = config.get("build_input_shape")
+            if not model.built and layers and isinstance(shape, list | tuple):
+                model.build(tuple(shape))
+        if not config.get("trainable", True):
+            model.trainable = False
+        return model
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        return None if self._function is None else {"input_shape": self._function.inputs[0].shape}
 
     @property
     def layers(self) -> list[Any]:
@@ -150,12 +183,19 @@ class Sequential(Model):
         self._input = layer.output
 
     def _complete(self) -> None:
+        with name_scope(self.name, owner=self):
+            self._apply_layers()
+
+    def _apply_layers(self) -> None:
         """Applies the layers that were not applied yet, if the shape of the input is known."""
         if self._input is None or not self._sequence:
             return
         output: Any = self._outputs[-1] if self._outputs else self._input
-        with name_scope(self.name):
-            for layer in self._sequence[len(self._outputs) :]:
-                output = layer(output)
-                self._outputs.append(output)
+        for layer in self._sequence[len(self._outputs) :]:
+            output = layer(output)
+            self._outputs.append(output)
         self._set_function(Function(self._input, output))
+
+
+for _module in ("keras", "keras.models", "keras.src.models.sequential"):
+    serialization.register_special(_module, "Sequential", Sequential)

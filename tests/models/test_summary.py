@@ -137,11 +137,11 @@ def test_torch_modules_and_functions_are_rows() -> None:
         "x (InputLayer)": ["(None, 4)", "0", "-"],
         "linear (Linear)": ["(None, 3)", "15", "x[0][0]"],
         "relu (relu)": ["(None, 3)", "0", "linear[0][0]"],
-        "mul (mul)": ["(None, 3)", "0", "relu[0][0]"],
-        "relu_1 (relu)": ["(None, 3)", "0", "mul[0][0]"],
-        "cat (cat)": ["(None, 6)", "0", "relu[0][0], relu_1[0][0]"],
+        "multiply (mul)": ["(None, 3)", "0", "relu[0][0]"],
+        "relu_1 (relu)": ["(None, 3)", "0", "multiply[0][0]"],
+        "concatenate (cat)": ["(None, 6)", "0", "relu[0][0], relu_1[0][0]"],
     }
-    assert [name.split()[0] for name in table(model)] == ["x", "linear", "relu", "mul", "relu_1", "cat"]
+    assert [name.split()[0] for name in table(model)] == ["x", "linear", "relu", "multiply", "relu_1", "concatenate"]
 
 
 def test_chain_with_functions_has_no_connections() -> None:
