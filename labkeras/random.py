@@ -91,8 +91,8 @@ def _next_generator(state: Tensor, device: torch.device) -> torch.Generator:
 def _mixed(start: int, count: int) -> int:
     """A 32-bit seed for each place of each stream, by SplitMix64 (Steele et al. 2014).
 
-    torch's generator on the CPU uses 32 bits of its seed and drops the rest without a word: seeds that differ only in the
-    upper half would give the same numbers.
+    torch's generator on the CPU uses 32 bits of its seed and drops the rest without a word: seeds that differ only in
+    the upper half would give the same numbers.
     """
     value = ((start << 32) + count + 0x9E3779B97F4A7C15) & _64_BITS
     value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _64_BITS

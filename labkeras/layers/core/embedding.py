@@ -87,6 +87,7 @@ class Embedding(Layer):
             vectors = F.embedding(indices, self.embeddings)
         except IndexError as error:
             # torch looks only on the CPU, and names neither index nor table. On a GPU a look would stall every call.
+            # Differs from Keras: a negative index is an error, and does not count from the end of the table.
             raise self._out_of_range(indices) from error
         dtype = self.dtype_policy.torch_compute_dtype
         return vectors if vectors.dtype is dtype else vectors.to(dtype)

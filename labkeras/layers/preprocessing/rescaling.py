@@ -54,11 +54,11 @@ class Rescaling(Layer):
 
     def _constant(self, values: Any, argument: str) -> Tensor:
         array = np.asarray(values)
-        if array.dtype.kind not in "biuf" or array.ndim > 1:
+        if array.dtype.kind not in "biuf":
             raise InvalidArgumentError(
                 f"`{argument}` must be a number, or a list with one for each channel. Received: {argument}={values!r}"
             )
         constant = torch.tensor(array, dtype=self.dtype_policy.torch_compute_dtype)
         if array.ndim and config.image_data_format() == "channels_first":
-            return constant.reshape(-1, 1, 1)
+            return constant.reshape(array.shape + (1,) * (3 - array.ndim))
         return constant

@@ -58,6 +58,8 @@ class Dropout(Layer):
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         if not training or self.rate == 0:
             return inputs
+        if not inputs.is_floating_point():
+            inputs = inputs.to(self.dtype_policy.torch_compute_dtype)
         if self.rate == 1 or (self.noise_shape is None and self.seed is None):
             return F.dropout(inputs, self.rate)
         is_kept = self.seed_generator.uniform(self._noise_sizes(inputs), inputs.device) < 1 - self.rate

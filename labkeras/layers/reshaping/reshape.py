@@ -18,7 +18,7 @@ class Reshape(Layer):
     """Gives each example of the batch another shape; the values stay in their order.
 
     Args:
-        target_shape: sizes without the batch, non-negative integers; one of them may be -1: what is left.
+        target_shape: sizes without the batch, non-negative integers; one of them may be -1, or None: what is left.
 
     Shapes:
         inputs: (batch, …)
@@ -31,14 +31,15 @@ class Reshape(Layer):
 
     _keeps_dtype = True
 
-    def __init__(self, target_shape: Sequence[int], **base: Unpack[LayerOptions]) -> None:
+    def __init__(self, target_shape: Sequence[int | None], **base: Unpack[LayerOptions]) -> None:
         super().__init__(**base)
         self.target_shape = _checked(target_shape)
+        self._sizes = tuple(-1 if size is None else size for size in self.target_shape)
         self.built = True
 
     def call(self, inputs: Tensor) -> Tensor:
         batch, *sizes = inputs.shape
-        shape = self.target_shape
+        shape = self._sizes
         if -1 in shape:
             # torch could work it out, but not for an empty batch.
             shape = _without_rest(shape, math.prod(sizes))
@@ -51,8 +52,8 @@ class Reshape(Layer):
         batch, *sizes = input_shape
         known = [size for size in sizes if size is not None]
         if len(known) < len(sizes):
-            return (batch, *(None if size == -1 else size for size in self.target_shape))
-        shape = _without_rest(self.target_shape, math.prod(known))
+            return (batch, *(None if size == -1 else size for size in self._sizes))
+        shape = _without_rest(self._sizes, math.prod(known))
         if math.prod(shape) != math.prod(known):
             raise self._misfit(tuple(sizes))
         return (batch, *shape)
@@ -70,15 +71,15 @@ def _without_rest(shape: tuple[int, ...], count: int) -> tuple[int, ...]:
     return tuple(count // max(others, 1) if size == -1 else size for size in shape)
 
 
-def _checked(target_shape: Sequence[int]) -> tuple[int, ...]:
-    sizes = tuple(target_shape) if isinstance(target_shape, Sequence) and not isinstance(target_shape, str) else None
-    if (
-        sizes is None
-        or not all(isinstance(size, int | np.integer) and not isinstance(size, bool) and size >= -1 for size in sizes)
-        or sizes.count(-1) > 1
-    ):
+def _checked(target_shape: Sequence[int | None]) -> tuple[int | None, ...]:
+    is_sequence = isinstance(target_shape, Sequence) and not isinstance(target_shape, str)
+    if not is_sequence or not all(map(_is_size, target_shape)) or sum(size in (-1, None) for size in target_shape) > 1:
         raise InvalidArgumentError(
             "`target_shape` must be a tuple of non-negative integers, one of which may be -1. "
             f"Received: target_shape={target_shape!r}"
         )
-    return tuple(int(size) for size in sizes)
+    return tuple(None if size is None else int(size) for size in target_shape)
+
+
+def _is_size(size: object) -> bool:
+    return size is None or (isinstance(size, int | np.integer) and not isinstance(size, bool) and int(size) >= -1)

@@ -90,6 +90,11 @@ def test_compiled_it_draws_the_numbers_of_its_stream() -> None:
         assert torch.equal(compiled(inputs, training=True), layer(inputs, training=True))
 
 
+def test_integers_are_dropped_as_floats() -> None:
+    outputs = Dropout(0.5)(torch.ones(40, dtype=torch.int64), training=True)
+    assert set(outputs.tolist()) == {0.0, 2.0}
+
+
 @pytest.mark.parametrize("rate", [-0.1, 1.5, "0.5", None, True])
 def test_dropout_names_a_bad_rate(rate: object) -> None:
     with pytest.raises(InvalidArgumentError, match=rf"`rate` must be a number in \[0, 1\]\. Received: rate={rate!r}"):

@@ -24,6 +24,13 @@ def test_one_value_an_example_can_get_axes_and_lose_them() -> None:
     assert Reshape(())(torch.ones(3, 1)).shape == (3,)
 
 
+def test_none_is_what_is_left_too() -> None:
+    layer = Reshape((None, 3))
+    assert layer(torch.ones(2, 4, 3)).shape == (2, 4, 3)
+    assert layer(KerasTensor((None, None, 3))).shape == (None, None, 3)
+    assert layer.get_config()["target_shape"] == (None, 3)
+
+
 def test_an_empty_batch_is_reshaped() -> None:
     assert Reshape((-1, 2))(torch.ones(0, 6)).shape == (0, 3, 2)
 
@@ -36,7 +43,7 @@ def test_a_shape_that_does_not_fit_names_the_layer_and_both_shapes(target_shape:
             layer(inputs)
 
 
-@pytest.mark.parametrize("target_shape", [(-1, -1), (-2, 3), (1.5,), "12", 12])
+@pytest.mark.parametrize("target_shape", [(-1, -1), (-1, None), (-2, 3), (1.5,), "12", 12])
 def test_reshape_names_a_bad_target(target_shape: object) -> None:
     with pytest.raises(InvalidArgumentError, match=r"`target_shape` must be.*Received: target_shape="):
         Reshape(target_shape)  # type: ignore[arg-type]
