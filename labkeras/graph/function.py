@@ -15,6 +15,7 @@ import torch.fx
 from labkeras.dtypes import to_torch
 from labkeras.errors import DisconnectedGraphError
 from labkeras.graph.input import InputLayer
+from labkeras.graph.ordering import first_calls
 from labkeras.graph.shape_inference import infer
 from labkeras.graph.symbolic import KerasTensor, Node, describe, keras_tensors, map_arguments
 from labkeras.nest import flatten, map_structure
@@ -69,7 +70,8 @@ class Function:
         self.masks, self._lost_masks = _masks(self.inputs, self.outputs)
         self.has_masks = any(mask is not None for mask in self.masks)
         self.nodes = _ordered(self.inputs, [*self.outputs, *keras_tensors(self.masks)], self._lost_masks)
-        self.operations = _operations(self.inputs, self.outputs)
+        steps = first_calls(self.inputs, self.outputs, self._lost_masks)
+        self.operations = [step.operation for step in steps if isinstance(step, Node)]
         self.constants: dict[str, torch.Tensor] = {}
         self.code = ""
         self.forward: Callable[..., Any] | None = None
@@ -219,7 +221,7 @@ def _masks(
 ) -> tuple[list[KerasTensor | None], dict[int, None]]:
     """The masks of the outputs, and those that calls were given but that come from before the inputs: they are lost."""
     wanted = [tensor._keras_mask for tensor in outputs]
-    nodes, _ = _walk_back(inputs, outputs)
+    nodes = _walk_back(inputs, outputs)
     passed_on = keras_tensors([node.kwargs[name] for node in nodes for name in node.masks])
     lost: dict[int, None] = {}
     for mask in keras_tensors([*passed_on, *wanted]):
@@ -255,29 +257,8 @@ def _ordered(inputs: list[KerasTensor], outputs: list[KerasTensor], lost: dict[i
     return order
 
 
-def _operations(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> list[Any]:
-    """What is called, each once, in Keras's order: farthest from the outputs first, then as met when walking back.
-
-    `get_weights()` and saved files follow this order. Masks do not count: in Keras they are no edges of the graph.
-    """
-    order, met = _walk_back(inputs, outputs)
-    node_depth: dict[int, int] = {}
-    depth: dict[int, int] = {}
-    for node in reversed(order):
-        own = max(node_depth.get(id(node), 0), depth.get(id(node.operation), 0))
-        node_depth[id(node)] = depth[id(node.operation)] = own
-        for parent in _parents(node, inputs):
-            node_depth[id(parent)] = max(own + 1, node_depth.get(id(parent), 0))
-    operations = {id(node.operation): node.operation for node in order}
-    for tensor in inputs:
-        if tensor.node is not None and id(tensor.node.operation) not in operations:
-            operations[id(tensor.node.operation)] = tensor.node.operation
-    return sorted(operations.values(), key=lambda operation: (-depth.get(id(operation), 0), met.get(id(operation), -1)))
-
-
-def _walk_back(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> tuple[list[Node], dict[int, int]]:
-    """Nodes, parents before children, and for each operation when it was first met."""
-    met: dict[int, int] = {}
+def _walk_back(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> list[Node]:
+    """The calls between inputs and outputs, masks left out, parents before children."""
     done: set[int] = set()
     order: list[Node] = []
     stack = [(tensor.node, False) for tensor in reversed(outputs)]
@@ -289,10 +270,9 @@ def _walk_back(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> tuple[l
             done.add(id(node))
             order.append(node)
             continue
-        met.setdefault(id(node.operation), len(met))
         stack.append((node, True))
         stack.extend((parent, False) for parent in reversed(_parents(node, inputs)))
-    return order, met
+    return order
 
 
 def _parents(node: Node, inputs: list[KerasTensor]) -> list[Node]:

@@ -122,9 +122,9 @@ class _GraphWriter:
         if path is None:
             function = getattr(node.operation, "__qualname__", node.operation)
             raise SerializationError(
-                f"the call {name!r} of {function!r} cannot be saved: labkeras would not find the function again. Put it "
-                "into a layer of your own, registered with `labkeras.saving.register_keras_serializable()`; or save the "
-                f"weights alone, with `model.save_weights('….weights.h5')`. Received: function={node.operation!r}"
+                f"the call {name!r} of {function!r} cannot be saved: labkeras would not find the function. Put it "
+                "into a layer of your own, registered with `labkeras.saving.register_keras_serializable()`; or save "
+                f"the weights alone, with `model.save_weights('….weights.h5')`. Received: function={node.operation!r}"
             )
         args = node.args[:1] if node.operation is getattr else node.args
         return {

@@ -1,6 +1,5 @@
 """Configs → models: layers are made, then called on placeholders in an order in which their inputs are there."""
 
-import functools
 import inspect
 import warnings
 from collections.abc import Mapping
@@ -29,7 +28,6 @@ def has_graph(config: Mapping[str, Any]) -> bool:
     return all(key in config for key in _GRAPH_KEYS)
 
 
-@functools.cache
 def takes_graph(cls: type) -> bool:
     """Whether a model class is made as `cls(inputs=…, outputs=…, name=…)`: `Model`, or a subclass that keeps to it."""
     parameters = inspect.signature(cls).parameters.values()
