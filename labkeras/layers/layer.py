@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any, TypedDict
 
 import numpy as np
@@ -27,6 +27,7 @@ __all__ = ["Layer", "LayerOptions", "config_of_arguments", "kept_dtype"]
 # A tuple: `list | dict | tuple` is something that torch.compile cannot follow here.
 _CONTAINERS = (list, dict, tuple)
 _TABLES_OF_TORCH = frozenset(vars(torch.nn.Module()))
+_NOTHING: dict[str, Any] = {}
 
 
 class LayerOptions(TypedDict, total=False):
@@ -319,6 +320,37 @@ class Layer(VariableModule):
             for weight, values in zip(own, weights, strict=True):
                 weight.copy_(torch.as_tensor(np.asarray(values)))
 
+    def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
+        """Puts the layer's own variables, not those of layers within it, into a file; a class may write others.
+
+        Args:
+            store: takes arrays under names, "0", "1", … here.
+        """
+        for index, variable in enumerate(_own_tensors(self)):
+            store[str(index)] = _array(variable)
+
+    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+        """Takes the layer's own variables from a file, as `save_own_variables` wrote them.
+
+        Args:
+            store: arrays by name.
+
+        Raises:
+            InvalidArgumentError: if their number or a shape differs.
+        """
+        own = _own_tensors(self)
+        arrays = [store[str(index)] for index in range(len(own))] if len(store) == len(own) else []
+        fitting = [tuple(variable.shape) == array.shape for variable, array in zip(own, arrays, strict=False)]
+        if len(arrays) != len(own) or not all(fitting):
+            shapes = [np.shape(store[name]) for name in store]
+            raise InvalidArgumentError(
+                f"layer {self.name!r} has variables of the shapes {[tuple(variable.shape) for variable in own]}. "
+                f"Received: {shapes}"
+            )
+        with torch.no_grad():
+            for variable, array in zip(own, arrays, strict=True):
+                variable.copy_(torch.as_tensor(array))
+
     def count_params(self) -> int:
         """The number of values in all weights.
 
@@ -425,7 +457,9 @@ class Layer(VariableModule):
         if not _has_default_config(cls):
             return cls(**config)
         # A class without `**kwargs` has nowhere to take name, dtype and trainable: they are set afterwards.
-        later = {name: config[name] for name in ("name", "dtype", "trainable") if name in config and not _takes(cls, name)}
+        later = {
+            name: config[name] for name in ("name", "dtype", "trainable") if name in config and not _takes(cls, name)
+        }
         layer = cls(**{name: _restored(value) for name, value in config.items() if name not in later})
         layer.name = later.get("name", layer.name)
         layer.dtype_policy = dtypes.get(later.get("dtype", layer.dtype_policy))
@@ -452,22 +486,33 @@ class Layer(VariableModule):
     # --- torch --------------------------------------------------------------------------------------------------------
 
     def __getattr__(self, name: str) -> Any:
-        # What torch's method does, and no slower: weights, buffers and modules are not found in the ordinary way.
+        # What torch's method does, and faster: weights, buffers and modules are not found in the ordinary way.
         attributes = self.__dict__
+        parameters = attributes.get("_parameters", _NOTHING)
+        if name in parameters:
+            value = parameters[name]
+            return value if calls.casting is None else self._cast_weight(value)
+        buffers = attributes.get("_buffers", _NOTHING)
+        if name in buffers:
+            value = buffers[name]
+            return value if calls.casting is None else self._cast_weight(value)
+        modules = attributes.get("_modules", _NOTHING)
+        if name in modules:
+            return modules[name]
         if "_modules" not in attributes:
             raise AttributeError(_forgotten_super(self, name))
-        for table in ("_parameters", "_buffers", "_modules"):
-            if table in attributes and name in attributes[table]:
-                value = attributes[table][name]
-                if isinstance(value, Variable) and attributes["dtype_policy"].is_mixed and calls.casting is not None:
-                    return value.to(calls.casting) if value.autocast and value.is_floating_point() else value
-                return value
         if attributes.get("built") is False:
             raise NotBuiltError(
                 f"layer {self.name!r} ({type(self).__name__}) has no {name!r}, as yet: its weights are made by its "
                 "first call, or by `build(input_shape)`."
             )
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _cast_weight(self, value: Any) -> Any:
+        """A weight in the type that the layer computes in, while the `call` of a mixed policy runs."""
+        if isinstance(value, Variable) and self.dtype_policy.is_mixed and value.autocast and value.is_floating_point():
+            return value.to(calls.casting)
+        return value
 
     def _call_casting(self, *args: Any, **kwargs: Any) -> Any:
         """`call`, with the weights of a mixed policy in the compute type."""
@@ -526,7 +571,13 @@ class Layer(VariableModule):
         # The graphs that a layer was called in belong to their models, not to a copy of the layer; copied from here, call by
         # call, a deep one would overflow the stack.
         given = {name: value for name, value in self._init_arguments.items() if not keras_tensors(value)}
-        graphs = {"_init_arguments": given, "_inbound_nodes": [], "_losses": [], "_loss_owners": [], "_provisional_names": {}}
+        graphs = {
+            "_init_arguments": given,
+            "_inbound_nodes": [],
+            "_losses": [],
+            "_loss_owners": [],
+            "_provisional_names": {},
+        }
         return {**super().__getstate__(), **graphs}  # type: ignore[misc]  # torch's is untyped
 
     def __repr__(self) -> str:
