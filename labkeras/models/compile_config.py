@@ -1,5 +1,6 @@
 """What `compile` was given ↔ a config, as Keras 3 writes it."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,9 +24,19 @@ def compile_config(arguments: Mapping[str, Any], optimizer: Any) -> dict[str, An
         arguments: its arguments by name.
         optimizer: the optimizer that was made of the argument.
 
+    Returns:
+        The config; empty, with a warning, if the optimizer is one of torch's, which has no config.
+
     Raises:
         SerializationError: if a loss or metric cannot be found again by name.
     """
+    if isinstance(optimizer, optimizers.TorchOptimizer):
+        warnings.warn(
+            "the optimizer is one of torch's, which a config cannot describe: the model is written as if it were not "
+            "compiled. Compile it again after loading.",
+            stacklevel=4,
+        )
+        return {}
     config = {"optimizer": optimizer, **{key: value for key, value in arguments.items() if key != "optimizer"}}
     # Keras has settled "auto" when it writes; on torch it means no.
     config["jit_compile"] = config["jit_compile"] is True

@@ -16,16 +16,17 @@ from labkeras.models.torch_modules import module_from_config
 from labkeras.nest import flatten
 from labkeras.serialization import deserialize_keras_object, read_value
 
-__all__ = ["has_graph", "read_graph", "read_layer", "takes_graph"]
+__all__ = ["GRAPH_KEYS", "has_graph", "read_graph", "read_layer", "takes_graph"]
 
-_GRAPH_KEYS = ("layers", "input_layers", "output_layers")
+GRAPH_KEYS = ("layers", "input_layers", "output_layers")
+"""What the config of a functional model has, and no other."""
 _OPERATIONS = "keras.src.ops."
 _VALUES = ("__bytes__", "__ellipsis__", "__numpy__", "__tensor__", "__tuple__")
 
 
 def has_graph(config: Mapping[str, Any]) -> bool:
     """Whether a config is that of a functional model."""
-    return all(key in config for key in _GRAPH_KEYS)
+    return all(key in config for key in GRAPH_KEYS)
 
 
 def takes_graph(cls: type) -> bool:

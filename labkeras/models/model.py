@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from labkeras import naming, saving, serialization
+from labkeras.callbacks.history import History
 from labkeras.errors import InvalidArgumentError, LabkerasError, NotCompiledError, did_you_mean
 from labkeras.graph.function import Function
 from labkeras.graph.input import InputLayer
@@ -18,14 +19,13 @@ from labkeras.layers.layer import Layer, LayerOptions, map_shapes
 from labkeras.legacy import modern_arguments
 from labkeras.models.compile_config import compile_config, read_compile_config
 from labkeras.models.config import graph_config
-from labkeras.models.config_reader import has_graph, read_graph, takes_graph
+from labkeras.models.config_reader import GRAPH_KEYS, has_graph, read_graph, takes_graph
 from labkeras.models.functional import InputReader, adopt, name_of, with_masks
 from labkeras.models.summary import print_summary
 from labkeras.nest import map_structure
 from labkeras.random import SeedGenerator
 from labkeras.training import loops
 from labkeras.training.compiled import Compiled
-from labkeras.callbacks.history import History
 
 __all__ = ["Model"]
 
@@ -282,7 +282,8 @@ class Model(Layer):
             "auto_scale_loss": auto_scale_loss,
         }
         self._compiled = Compiled(**arguments, output_names=self.output_names)
-        self._compile_arguments = arguments
+        # Not as an attribute of a module, which would make losses and metrics that are modules part of the model.
+        self.__dict__["_compile_arguments"] = arguments
 
     @property
     def compiled(self) -> bool:
@@ -553,7 +554,7 @@ class Model(Layer):
             return json.dumps(serialization.serialize_keras_object(self), **kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        """What makes an equal model, without its weights: the graph if there is one, else the constructor's arguments."""
+        """What makes an equal model, without its weights: the graph, or else the arguments of the constructor."""
         if self._function is None or not takes_graph(type(self)):
             return super().get_config()
         return {"name": self.name, "trainable": self.trainable, **graph_config(self._function)}
@@ -575,7 +576,7 @@ class Model(Layer):
             if not (has_graph(config) and takes_graph(cls)):
                 return super().from_config(config)  # type: ignore[return-value]  # an instance of `cls`
             inputs, outputs = read_graph(config)
-            rest = {key: value for key, value in config.items() if key not in ("layers", "input_layers", "output_layers")}
+            rest = {key: value for key, value in config.items() if key not in GRAPH_KEYS}
             return cls(inputs=inputs, outputs=outputs, **rest)
 
     def get_build_config(self) -> dict[str, Any] | None:
