@@ -44,7 +44,7 @@ class Mean(Metric):
 
         Shapes:
             values: (batch, …), or ()
-            sample_weight: (batch, …), of any rank up to that of `values`
+            sample_weight: (batch, …), of any rank up to that of `values`; or a number for a number
         """
         mask = keras_mask(values)
         total, count = self.total, self.count
@@ -61,6 +61,11 @@ class Mean(Metric):
             else:  # one sum does it: the samples' means, added up, are the sum of all values by how many a sample has
                 total.add_(values.sum(), alpha=samples / max(values.numel(), 1))
             count.add_(samples)
+            return
+        if isinstance(sample_weight, int | float) and values.ndim == 0:
+            # A batch's loss and its size, in each step of training: no tensor is made of the size.
+            total.add_(values, alpha=sample_weight)
+            count.add_(sample_weight)
             return
         weights = apply_mask(to_tensor(sample_weight, self._torch_dtype, total.device).detach(), mask, values.dtype)
         values, weights = _weighed(values, weights)  # type: ignore[arg-type]  # weights came in, so weights come out
