@@ -6,6 +6,7 @@ from typing import Any
 
 from labkeras import losses, metrics, optimizers, serialization
 from labkeras.errors import SerializationError, did_you_mean
+from labkeras.optimizers.torch_optimizer import TorchOptimizer
 
 __all__ = ["compile_config", "read_compile_config"]
 
@@ -30,7 +31,7 @@ def compile_config(arguments: Mapping[str, Any], optimizer: Any) -> dict[str, An
     Raises:
         SerializationError: if a loss or metric cannot be found again by name.
     """
-    if isinstance(optimizer, optimizers.TorchOptimizer):
+    if isinstance(optimizer, TorchOptimizer):
         warnings.warn(
             "the optimizer is one of torch's, which a config cannot describe: the model is written as if it were not "
             "compiled. Compile it again after loading.",
