@@ -86,7 +86,11 @@ class CallSpec:
         place = self.training_place
         if len(args) <= place or not self.takes_training:
             return args, kwargs, kwargs.pop("training", None)
-        return args[:place], {**dict(zip(self.names[place + 1 :], args[place + 1 :], strict=False)), **kwargs}, args[place]
+        return (
+            args[:place],
+            {**dict(zip(self.names[place + 1 :], args[place + 1 :], strict=False)), **kwargs},
+            args[place],
+        )
 
 
 def call_eagerly(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -362,7 +366,9 @@ def _pairs(outputs: Any, masks: Any) -> list[tuple[Any, Any]]:
     flat = flatten(masks) if isinstance(masks, list | tuple | dict) else [masks] * len(tensors)
     # A mask that `call` itself put on its result stays.
     pairs = zip(tensors, flat, strict=False)
-    return [(tensor, mask) for tensor, mask in pairs if mask is not None and getattr(tensor, "_keras_mask", None) is None]
+    return [
+        (tensor, mask) for tensor, mask in pairs if mask is not None and getattr(tensor, "_keras_mask", None) is None
+    ]
 
 
 def _warn_of_lost_mask(layer: "Layer") -> None:

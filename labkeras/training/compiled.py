@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -10,7 +11,7 @@ from labkeras import losses, metrics, optimizers
 from labkeras.errors import DataError, InvalidArgumentError, UnsupportedArgumentError, did_you_mean
 from labkeras.nest import flatten
 
-__all__ = ["Compiled", "LazyLogs"]
+__all__ = ["Compiled", "LazyLogs", "layer_metrics"]
 
 # Names of three things each: which one is meant, the shapes of targets and outputs say.
 _CHOSEN_BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")
@@ -79,6 +80,12 @@ class Compiled:
                 f"`steps_per_execution` must be a positive integer. Received: steps_per_execution={steps_per_execution!r}"
             )
         del run_eagerly  # nothing is compiled unless asked for
+        if optimizer is None:
+            raise InvalidArgumentError("`optimizer` must be a name, a class or an optimizer. Received: optimizer=None")
+        if not _are_numbers(loss_weights):
+            raise InvalidArgumentError(
+                f"`loss_weights` must be a number, or a list or dict of numbers. Received: loss_weights={loss_weights!r}"
+            )
         self.optimizer: Any = optimizers.get(optimizer)
         self.auto_scale_loss = auto_scale_loss
         self.steps_per_execution = steps_per_execution
@@ -94,6 +101,7 @@ class Compiled:
         self.loss_tracker = _mean("loss")
         self._output_losses: list[tuple[int, Any, float | None, Any]] | None = None
         self._output_metrics: list[tuple[int, str, Any, bool]] = []
+        self._of_layers: list[Any] = []
 
     def prepared_optimizer(self, model: Any) -> Any:
         """The optimizer, given the trainable weights of the model if it has none yet."""
@@ -158,7 +166,7 @@ class Compiled:
             if self._output_losses is None:
                 self._build(targets, outputs)
             for index, _, metric, weighted in self._output_metrics:
-                metric.update_state(targets[index], outputs[index].detach(), weights[index] if weighted else None)
+                metric.update_state(targets[index], _detached(outputs[index]), weights[index] if weighted else None)
 
     def logs(self) -> dict[str, Any]:
         """The loss and the metrics since they were last reset, by name."""
@@ -166,14 +174,20 @@ class Compiled:
         for _, _, _, tracker in self._output_losses or ():
             if tracker is not None:
                 logs[tracker.name] = tracker.result()
-        for _, name, metric, weighted in self._output_metrics:
-            _add_result(logs, name, metric.result(), weighted)
+        for _, prefix, metric, weighted in self._output_metrics:
+            _add_result(logs, prefix, metric, weighted)
+        for metric in self._of_layers:
+            _add_result(logs, "", metric, weighted=False)
         return logs
 
     def reset(self) -> None:
         """Starts the loss and the metrics anew."""
-        for metric in self.metrics:
+        for metric in (*self.metrics, *self._of_layers):
             metric.reset_state()
+
+    def follow(self, model: torch.nn.Module) -> None:
+        """Takes the metrics that layers of a model update into the logs."""
+        self._of_layers = layer_metrics(model)
 
     @property
     def metrics(self) -> list[Any]:
@@ -182,10 +196,12 @@ class Compiled:
         return [self.loss_tracker, *trackers, *(metric for _, _, metric, _ in self._output_metrics)]
 
     def in_order(self, logs: Mapping[str, Any]) -> Any:
-        """Logs as `evaluate` returns them: the loss, those of the outputs, the rest by name; the loss alone if there is nothing else."""
-        losses = ["loss", *(tracker.name for _, _, _, tracker in self._output_losses or () if tracker is not None)]
-        names = [*losses, *sorted(logs.keys() - set(losses))]
-        return logs["loss"] if len(names) == 1 else [logs[name] for name in names]
+        """Logs as `evaluate` returns them: the loss, metrics as they were given, then the rest by name; one alone as a number."""
+        given = ["loss", *(metric.name for _, _, metric, _ in self._output_metrics)]
+        given += [metric.name for metric in self._of_layers]
+        given += [tracker.name for _, _, _, tracker in self._output_losses or () if tracker is not None]
+        values = [logs[name] for name in dict.fromkeys([*given, *sorted(logs)]) if name in logs]
+        return values[0] if len(values) == 1 else values
 
     def to(self, device: torch.device) -> None:
         """Moves the metrics to where the model is."""
@@ -233,8 +249,8 @@ class Compiled:
             for index, listed in enumerate(_metrics_for_outputs(spec, keys)):
                 for identifier in listed:
                     metric = metrics.metric_for(identifier, shapes[index], outputs[index].shape)
-                    name = f"{keys[index]}_{metric.name}" if len(outputs) > 1 else metric.name
-                    self._output_metrics.append((index, name, metric, weighted))
+                    prefix = f"{keys[index]}_" if len(outputs) > 1 else ""
+                    self._output_metrics.append((index, prefix, metric, weighted))
         device = outputs[0].device
         if device.type != "cpu":
             self.to(device)
@@ -256,6 +272,25 @@ class Compiled:
                     f"`{argument}` names an output that the model does not have.{did_you_mean(str(name), self._names)} Its outputs: "
                     f"{self._names}. Received: {name!r}"
                 )
+
+
+def _detached(output: Tensor) -> Tensor:
+    """An output without its history, but with its mask, which metrics look for."""
+    detached = output.detach()
+    mask = getattr(output, "_keras_mask", None)
+    if mask is not None:
+        detached._keras_mask = mask  # type: ignore[attr-defined]  # where Keras keeps it
+    return detached
+
+
+def _are_numbers(structure: Any) -> bool:
+    leaves = [leaf for leaf in flatten(structure) if leaf is not None]
+    return all(isinstance(leaf, int | float | np.number | Tensor) and not isinstance(leaf, bool) for leaf in leaves)
+
+
+def layer_metrics(model: torch.nn.Module) -> list[Any]:
+    """The metrics that are attributes of a model and its layers."""
+    return [one for one in model.modules() if hasattr(one, "update_state") and hasattr(one, "reset_state")]
 
 
 def _mean(name: str) -> Any:
@@ -333,12 +368,13 @@ def _by_output(values: Any, names: list[str], argument: str) -> list[Any]:
     return listed
 
 
-def _add_result(logs: dict[str, Any], name: str, result: Any, weighted: bool) -> None:
+def _add_result(logs: dict[str, Any], prefix: str, metric: Any, weighted: bool) -> None:
+    result, name = metric.result(), f"{prefix}{metric.name}"
     if isinstance(result, dict):
         logs.update(result)
         return
     if name in logs and weighted:
-        name = f"weighted_{name}"
+        name = f"{prefix}weighted_{metric.name}"
     unique, count = name, 0
     while unique in logs:
         count += 1

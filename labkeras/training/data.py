@@ -28,21 +28,33 @@ class Batches:
 
     Args:
         source: makes the iterator of one epoch.
-        steps: the number of batches in an epoch, None if that is not known before its end.
+        steps: the number of batches in an epoch, or what tells it; None if that is not known before its end.
         loader: the user's DataLoader behind it, if there is one.
+        has_one_pass: whether the batches are used up once they were taken, as those of a generator are.
     """
 
     def __init__(
-        self, source: Callable[[], Iterator[Batch]], steps: int | None, loader: DataLoader[Any] | None = None
+        self,
+        source: Callable[[], Iterator[Batch]],
+        steps: int | Callable[[], int] | None,
+        loader: DataLoader[Any] | None = None,
+        has_one_pass: bool = False,
     ) -> None:
         self._source = source
         self._begun: Iterator[Batch] | None = None
-        self.steps = steps
+        self._steps = steps
         self.loader = loader
+        self.has_one_pass = has_one_pass
+
+    @property
+    def steps(self) -> int | None:
+        """The number of batches in an epoch; None if that is not known before its end."""
+        return self._steps() if callable(self._steps) else self._steps
 
     def __iter__(self) -> Iterator[Batch]:
+        # The epoch begins with its first batch: Lightning makes an iterator more than it uses, and rows are shuffled once.
         begun, self._begun = self._begun, None
-        return self._source() if begun is None else begun
+        yield from self._source() if begun is None else begun
 
     def peek(self) -> Batch | None:
         """The first batch of the next epoch, which that epoch still begins with; None if there is none."""
@@ -117,21 +129,41 @@ class ArrayData:
 
 
 class _BatchRows:
-    """The row numbers of the batches of an epoch; slices where the order is that of the rows."""
+    """The row numbers of the batches of an epoch; slices where the order is that of the rows.
 
-    def __init__(self, length: int, batch_size: int, shuffle: bool) -> None:
+    In a distributed run each process gets its own rows. In training all get equally many, some rows twice where that does not come
+    out even: processes wait for each other in each step. In validation each row counts once.
+    """
+
+    def __init__(self, length: int, batch_size: int, shuffle: bool, trains: bool) -> None:
         self.length = length
         self.batch_size = batch_size
         self.shuffle = shuffle
+        self.trains = trains
 
     def __len__(self) -> int:
-        return -(-self.length // self.batch_size)
+        rank, processes = _place()
+        own = -(-self.length // processes) if self.trains else len(range(rank, self.length, processes))
+        return -(-own // self.batch_size)
 
     def __iter__(self) -> Iterator[Any]:
+        rank, processes = _place()
+        if processes > 1:
+            return iter(torch.split(self._own_rows(rank, processes), self.batch_size))
         starts = range(0, self.length, self.batch_size)
         if not self.shuffle:
             return (slice(start, min(start + self.batch_size, self.length)) for start in starts)
         return iter(torch.split(torch.randperm(self.length), self.batch_size))
+
+    def _own_rows(self, rank: int, processes: int) -> Tensor:
+        rows = torch.arange(self.length)
+        if self.shuffle:
+            # One order for all: the first process's.
+            seed = [int(torch.randint(2**62, ()))]
+            torch.distributed.broadcast_object_list(seed, src=0)
+            rows = torch.randperm(self.length, generator=torch.Generator().manual_seed(seed[0]))
+        missing = -self.length % processes if self.trains else 0
+        return torch.cat([rows, rows.repeat(-(-missing // self.length))[:missing]])[rank::processes]
 
 
 def as_batches(
@@ -143,16 +175,18 @@ def as_batches(
     shuffle: bool = False,
     steps: int | None = None,
     class_weight: Mapping[int, float] | None = None,
+    trains: bool = False,
 ) -> Batches:
     """The batches of whatever a user gives to `fit`, `evaluate` or `predict`.
 
     Args:
         x: arrays, tensors, nested lists and dicts of them, `ArrayData`; or a DataLoader or other iterable of batches.
         y, sample_weight: what belongs to the samples of arrays.
-        batch_size: samples in a batch of arrays; 32 unless given.
+        batch_size: samples in a batch of arrays; unless given, what makes `steps` batches of all samples, or 32.
         shuffle: whether arrays are put in a new order each epoch.
         steps: batches in an epoch, if not all.
         class_weight: factor of the loss for each class index.
+        trains: whether an epoch of fewer steps than there are batches is followed by one that goes on from there.
 
     Raises:
         DataError: if the data is empty or cannot be used.
@@ -163,15 +197,17 @@ def as_batches(
     if isinstance(x, ArrayData):
         data = x
     elif _is_loader(x):
-        return _from_iterable(x, y, sample_weight, batch_size, steps, class_weight)
+        return _from_iterable(x, y, sample_weight, batch_size, steps, class_weight, trains)
     else:
         data = ArrayData(x, y, sample_weight)
     if class_weight is not None:
         data = data.weighted(_checked_classes(class_weight))
-    size = 32 if batch_size is None else batch_size
+    size = batch_size
+    if size is None:
+        size = 32 if steps is None else -(-len(data) // steps)
     if isinstance(size, bool) or not isinstance(size, int | np.integer) or size <= 0:
         raise InvalidArgumentError(f"`batch_size` must be a positive integer. Received: batch_size={batch_size!r}")
-    return _from_arrays(data, int(size), shuffle, steps)
+    return _from_arrays(data, int(size), shuffle, steps, trains)
 
 
 def split(data: ArrayData, fraction: float) -> tuple[ArrayData, ArrayData]:
@@ -234,22 +270,28 @@ def _as_tensors(structure: Any) -> Any:
     )
 
 
-def _from_arrays(data: ArrayData, batch_size: int, shuffle: bool, steps: int | None) -> Batches:
-    rows = _BatchRows(len(data), batch_size, shuffle)
+def _from_arrays(data: ArrayData, batch_size: int, shuffle: bool, steps: int | None, trains: bool) -> Batches:
+    rows = _BatchRows(len(data), batch_size, shuffle, trains)
 
     def epoch() -> Iterator[Batch]:
         # Without a DataLoader: it has nothing to load here, and costs 20 µs a batch.
         return map(data.__getitem__, rows)
 
     if steps is None:
-        return Batches(epoch, len(rows))
-    if steps <= len(rows):
-        return Batches(lambda: itertools.islice(epoch(), steps), steps)
-    return _continued(epoch, steps)
+        return Batches(epoch, rows.__len__)
+    if trains:
+        return _continued(epoch, steps)
+    return Batches(lambda: itertools.islice(epoch(), steps), lambda: min(steps, len(rows)))
 
 
 def _from_iterable(
-    source: Iterable[Any], y: Any, sample_weight: Any, batch_size: Any, steps: int | None, class_weight: Any
+    source: Iterable[Any],
+    y: Any,
+    sample_weight: Any,
+    batch_size: Any,
+    steps: int | None,
+    class_weight: Any,
+    trains: bool,
 ) -> Batches:
     for name, value in (("y", y), ("sample_weight", sample_weight), ("batch_size", batch_size)):
         if value is not None:
@@ -268,16 +310,32 @@ def _from_iterable(
 
     if isinstance(source, Iterator):
         # A generator has one pass: every epoch goes on where the last one ended.
-        return Batches(lambda: map(read, itertools.islice(source, steps)), steps)
-    length = len(source) if isinstance(source, Sized) else None
+        return Batches(lambda: map(read, itertools.islice(source, steps)), steps, has_one_pass=True)
+    length = _length(source)
     if length == 0:
         raise DataError("there are no batches to work on: the data is empty. Received: an iterable of length 0")
     loader = source if isinstance(source, DataLoader) and classes is None else None
     if steps is None:
         return Batches(lambda: map(read, source), length, loader)
-    if length is not None and steps <= length:
-        return Batches(lambda: map(read, itertools.islice(iter(source), steps)), steps)
-    return _continued(lambda: map(read, source), steps)
+    if trains:
+        return _continued(lambda: map(read, source), steps)
+    known = steps if length is None else min(steps, length)
+    return Batches(lambda: map(read, itertools.islice(source, steps)), known)
+
+
+def _place() -> tuple[int, int]:
+    """The rank of this process, and how many there are."""
+    distributed = torch.distributed
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return 0, 1
+    return distributed.get_rank(), distributed.get_world_size()
+
+
+def _length(source: Iterable[Any]) -> int | None:
+    try:
+        return len(source) if isinstance(source, Sized) else None
+    except TypeError:  # a DataLoader of an IterableDataset has `__len__`, and nothing to say
+        return None
 
 
 def _continued(epoch: Callable[[], Iterator[Any]], steps: int) -> Batches:

@@ -5,7 +5,9 @@ Under a Trainer of the user's it is a module like any other: Lightning does back
 a step, which is more than a small model needs for all its work. What is computed is the same, bit for bit.
 """
 
-from collections.abc import Callable
+import functools
+import warnings
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pytorch_lightning as pl
@@ -51,6 +53,9 @@ class LitModel(pl.LightningModule):
         object.__setattr__(self, "compiled", compiled)
         object.__setattr__(self, "callbacks", callbacks if callbacks is not None else CallbackList([], model=model))
         self._initial_epoch = initial_epoch
+        self.validation_freq: int | Collection[int] | None = None
+        """After how many epochs to validate, or after which, counted from 1; None leaves that to the Trainer."""
+        self._saw_data = False
         self._steps = {"train": 0, "test": 0, "predict": 0}
         self._in_fit = False
         self._regularized: list[Any] = []
@@ -79,6 +84,7 @@ class LitModel(pl.LightningModule):
         # A model of ours rests in eval mode; Lightning trains what is in train mode.
         self.train()
         self._find_regularized()
+        self.compiled.follow(self.model)
         self.compiled.to(self.device)
 
     def on_train_start(self) -> None:
@@ -87,10 +93,19 @@ class LitModel(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         self.compiled.reset()
         self._steps["train"] = 0
+        self._saw_data = False
         self.train_logs, self.validation_logs = {}, {}
+        if self.validation_freq is not None:
+            # Lightning counts from the first epoch of this run, Keras from epoch 0.
+            self.trainer.check_val_every_n_epoch = 1 if self._validates_after(self.epoch + 1) else self.current_epoch + 2
         self.callbacks.on_epoch_begin(self.epoch)
 
+    def _validates_after(self, epoch: int) -> bool:
+        freq = self.validation_freq
+        return epoch % freq == 0 if isinstance(freq, int) else epoch in (freq or ())
+
     def training_step(self, batch: Any, batch_idx: int) -> Tensor | None:
+        self._saw_data = True
         if self.automatic_optimization:
             return self._train_automatically(batch)
         optimizer = self.compiled.optimizer
@@ -109,6 +124,7 @@ class LitModel(pl.LightningModule):
         self.compiled.update(loss, y, y_pred, weight)
         if hooks:
             self._after_batch("train", step)
+            self.trainer.should_stop = self.trainer.should_stop or self.model.stop_training
         scaled: Tensor = self.compiled.scaled(loss)
         return scaled
 
@@ -122,7 +138,7 @@ class LitModel(pl.LightningModule):
 
     def _loss(self, x: Any, y: Any, y_pred: Any, weight: Any) -> Tensor:
         model = self.model
-        if "compute_loss" in vars(type(model)):
+        if _has_own_loss(type(model)):
             loss: Tensor = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=weight)
             return loss
         added = [loss for owner in dict.fromkeys(getattr(model, "_loss_owners", ())) for loss in owner._losses]
@@ -135,6 +151,7 @@ class LitModel(pl.LightningModule):
             self.train_logs = self.compiled.logs()
         else:
             self._find_regularized()
+            self.compiled.follow(self.model)
         self.compiled.to(self.device)
         self.compiled.reset()
         self._steps["test"] = 0
@@ -154,10 +171,23 @@ class LitModel(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         self.validation_logs = self.compiled.logs()
         self.callbacks.on_test_end(self.validation_logs)
-        if self._in_fit and self.automatic_optimization:
+        if self.automatic_optimization:
             self.log_dict({f"val_{name}": value for name, value in self.validation_logs.items()})
 
+    def on_test_start(self) -> None:
+        self._find_regularized()
+        self.compiled.follow(self.model)
+        self.compiled.to(self.device)
+        self.compiled.reset()
+
+    def on_test_epoch_end(self) -> None:
+        self.log_dict({f"test_{name}": value for name, value in self.compiled.logs().items()})
+
     def on_train_epoch_end(self) -> None:
+        if not self._saw_data:
+            warnings.warn("the data has no more batches: training stops here.", stacklevel=1)
+            self.trainer.should_stop = True
+            return
         # The epoch's row is written here: Lightning calls its own callbacks' hook of this name before the module's.
         logs = self.train_logs or self.compiled.logs()
         if self.automatic_optimization:
@@ -167,6 +197,10 @@ class LitModel(pl.LightningModule):
         self.callbacks.on_epoch_end(self.epoch, row)
         if getattr(self.model, "stop_training", False):
             self.trainer.should_stop = True
+
+    def on_fit_end(self) -> None:
+        # Inference is the resting state, also after a Trainer of the user's.
+        self.eval()
 
     def on_train_end(self) -> None:
         self._in_fit = False
@@ -181,8 +215,9 @@ class LitModel(pl.LightningModule):
         self._steps["predict"] = 0
         self.callbacks.on_predict_begin()
 
-    def predict_step(self, batch: Any, batch_idx: int) -> None:
+    def predict_step(self, batch: Any, batch_idx: int) -> Any:
         self._run_steps(batch, "predict", self._predict_one)
+        return None if isinstance(batch, Steps) else self.predictions[-1]
 
     def _predict_one(self, x: Any, y: Any, weight: Any) -> None:
         outputs = call_model(self.model, x, training=False)
@@ -229,6 +264,12 @@ class LitModel(pl.LightningModule):
 def call_model(model: Any, x: Any, training: bool) -> Any:
     """A model's outputs; a module of torch's that takes no `training` goes by its own mode."""
     return model(x, training=training) if hasattr(model, "_call_spec") else model(x)
+
+
+@functools.cache
+def _has_own_loss(model_class: type) -> bool:
+    classes = (cls for cls in model_class.__mro__ if "compute_loss" in vars(cls))
+    return not next(classes, torch.nn.Module).__module__.startswith(("labkeras.", "torch."))
 
 
 def as_arrays(predictions: list[Any]) -> Any:

@@ -5,7 +5,7 @@ import itertools
 import logging
 import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -54,7 +54,7 @@ def run_fit(
     steps_per_epoch: int | None,
     validation_steps: int | None,
     validation_batch_size: int | None,
-    validation_freq: int,
+    validation_freq: int | Collection[int],
     trainer: Any,
 ) -> History:
     """Trains a model; the arguments are those of `Model.fit`."""
@@ -69,14 +69,26 @@ def run_fit(
         y = sample_weight = None
         validation = held_out
     batches = as_batches(
-        x, y, sample_weight, batch_size=batch_size, shuffle=shuffle, steps=steps_per_epoch, class_weight=class_weight
+        x,
+        y,
+        sample_weight,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        steps=steps_per_epoch,
+        class_weight=class_weight,
+        trains=True,
     )
+    if batches.has_one_pass and steps_per_epoch is None and epochs - initial_epoch > 1:
+        raise DataError(
+            "a generator is used up after one epoch: say with `steps_per_epoch` how many batches an epoch has, or give a "
+            f"DataLoader. Received: epochs={epochs}, steps_per_epoch=None"
+        )
     validation_batches = _validation_batches(validation, validation_batch_size or batch_size, validation_steps)
     _build_on_first_batch(model, batches)
     ours = _callback_list(model, callbacks, verbose, add_history=True, epochs=epochs, steps=batches.steps)
     model.stop_training = False
-    run = _Run(model, compiled, trainer, ours, max_epochs=epochs - initial_epoch, check_val_every_n_epoch=validation_freq)
-    run.fit(batches, validation_batches, initial_epoch)
+    run = _Run(model, compiled, trainer, ours, max_epochs=epochs - initial_epoch)
+    run.fit(batches, validation_batches, initial_epoch, validation_freq)
     assert ours.history is not None
     return ours.history
 
@@ -100,7 +112,7 @@ def run_evaluate(
     ours = _callback_list(model, callbacks, verbose, add_history=False, steps=batches.steps)
     run = _Run(model, compiled, trainer, ours)
     module = run.evaluate(batches)
-    return {name: float(value) for name, value in module.validation_logs.items()}
+    return {name: float(value) for name, value in sorted(module.validation_logs.items())}
 
 
 def run_predict(
@@ -127,6 +139,7 @@ def train_on_batch(
         data = data.weighted(class_weight)
     _build(model, data.x)
     optimizer = compiled.prepared_optimizer(model)
+    compiled.follow(model)
     compiled.reset()
     y_pred = model(data.x, training=True)
     loss = model.compute_loss(x=data.x, y=data.y, y_pred=y_pred, sample_weight=data.sample_weight)
@@ -141,6 +154,7 @@ def test_on_batch(model: Any, compiled: Compiled, x: Any, y: Any, sample_weight:
     """The logs of one batch."""
     data = ArrayData(x, y, sample_weight)
     _build(model, data.x)
+    compiled.follow(model)
     compiled.reset()
     with torch.no_grad():
         y_pred = model(data.x, training=False)
@@ -181,7 +195,9 @@ class _Run:
                 f"Received: trainer={trainer!r} of type {type(trainer).__module__}.{type(trainer).__name__}"
             )
         wanted = {} if trainer is None or self._users_own else dict(trainer)
-        lightnings = [*wanted.pop("callbacks", []), *callbacks.lightning_callbacks]
+        given = wanted.pop("callbacks", None) or []
+        lightnings = [*(given if isinstance(given, list | tuple) else [given]), *callbacks.lightning_callbacks]
+        self._validates_as_told = self._users_own or "check_val_every_n_epoch" in wanted
         if self._users_own:
             self._trainer = trainer
             self._trainer.callbacks.extend(lightnings)
@@ -190,8 +206,15 @@ class _Run:
         plain = not self._users_own and not lightnings and set(wanted) <= _PLAIN
         self._manual = plain and _computes_plainly(self._trainer)
 
-    def fit(self, batches: Batches, validation: Batches | None, initial_epoch: int) -> None:
+    def fit(
+        self,
+        batches: Batches,
+        validation: Batches | None,
+        initial_epoch: int,
+        validation_freq: int | Collection[int],
+    ) -> None:
         module = self._module(initial_epoch)
+        module.validation_freq = None if self._validates_as_told else validation_freq
         train, val = self._loader(batches), None if validation is None else self._loader(validation)
         with self._running("train"):
             self._trainer.fit(module, train, val)
@@ -203,6 +226,11 @@ class _Run:
         return module
 
     def predict(self, batches: Batches) -> Any:
+        if self._trainer.world_size > 1:
+            raise InvalidArgumentError(
+                "`predict` runs in one process, which has all outputs in the end. "
+                f"Received: a trainer of {self._trainer.world_size} processes"
+            )
         module = self._module()
         with self._running("eval"):
             self._trainer.predict(module, self._loader(batches), return_predictions=False)
@@ -215,8 +243,9 @@ class _Run:
 
     def _loader(self, batches: Batches) -> Any:
         if not self._manual:
-            # A DataLoader as it is: Lightning gives each process its part of it.
-            return batches.loader if batches.loader is not None else _plain(batches)
+            # A DataLoader as it is, if there are several processes: Lightning gives each its part of it.
+            is_shared = batches.loader is not None and self._trainer.world_size > 1
+            return batches.loader if is_shared else _plain(batches)
         # Where the number of batches is not known, Lightning fetches one call ahead, and would fetch it before its turn.
         return _Calls(batches, 1) if batches.steps is None else _CountedCalls(batches, _STEPS_PER_CALL)
 
@@ -350,7 +379,9 @@ def _arrays(x: Any, y: Any, sample_weight: Any) -> ArrayData:
 
 def _build_on_first_batch(model: Any, batches: Batches) -> None:
     """Makes the weights of layers that wait for data, before anything is trained."""
-    if not _waits_for_data(model):
+    # What does not know its length may be empty; a DataLoader is not begun twice to find out.
+    may_be_empty = batches.steps is None and batches.loader is None
+    if not _waits_for_data(model) and not may_be_empty:
         return
     first = batches.peek()
     if first is None:
@@ -366,14 +397,16 @@ def _build(model: Any, x: Any) -> None:
 
 def _waits_for_data(model: Any) -> bool:
     # A subclassed model that is built may still hold layers that its first call builds.
-    return not model.built or not model._called
+    return not model.built or not (model._called or model._has_graph)
 
 
 def _numbers(compiled: Compiled) -> dict[str, float]:
-    return {name: float(value) for name, value in compiled.logs().items()}
+    return {name: float(value) for name, value in sorted(compiled.logs().items())}
 
 
-def _check_epochs(epochs: int, initial_epoch: int, validation_freq: int) -> None:
+def _check_epochs(epochs: int, initial_epoch: int, validation_freq: int | Collection[int]) -> None:
+    if isinstance(validation_freq, list | tuple | set) and all(isinstance(epoch, int) for epoch in validation_freq):
+        validation_freq = 1  # a list of epochs is as good
     for name, value, least in (("epochs", epochs, 1), ("initial_epoch", initial_epoch, 0), ("validation_freq", validation_freq, 1)):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise InvalidArgumentError(f"`{name}` must be an integer of at least {least}. Received: {name}={value!r}")
