@@ -11,6 +11,7 @@ from labkeras.dtypes import is_under_autocast, to_torch
 from labkeras.errors import InvalidArgumentError, InvalidInputError
 from labkeras.graph.function import Function
 from labkeras.graph.symbolic import KerasTensor
+from labkeras.naming import to_snake_case
 from labkeras.nest import flatten
 
 __all__ = ["InputReader", "adopt", "attribute_for", "name_of", "with_masks"]
@@ -31,7 +32,8 @@ def adopt(model: torch.nn.Module, function: Function) -> None:
             raise InvalidArgumentError(
                 f"the names of a model's layers must differ, to find them and their weights by name. Received: two named {name!r}"
             )
-        attribute = next((key for key, known in model._modules.items() if known is module), None) or attribute_for(model, name)
+        held = (key for key, known in model._modules.items() if known is module)
+        attribute = next(held, None) or attribute_for(model, module)
         model._modules[attribute] = module
         # Inference is the resting state; a module of torch's is made in training mode.
         module.train(model.training)
@@ -44,15 +46,24 @@ def adopt(model: torch.nn.Module, function: Function) -> None:
             model.register_buffer(name, tensor, persistent=False)
 
 
-def attribute_for(model: torch.nn.Module, name: str) -> str:
-    """A layer named "metrics" or "fit" must not hide the model's own, nor "a.b" another one named "a_b"."""
+def attribute_for(model: torch.nn.Module, module: torch.nn.Module) -> str:
+    """The attribute under which a model holds one of its modules: its name, as far as Python and the model allow.
+
+    Names by counter, such as "dense_26", count from the beginning in each model: two models made alike have `state_dict`s
+    alike. A layer named "metrics" or "fit" must not hide the model's own, nor "a.b" another one named "a_b".
+    """
+    name, by_class = name_of(module), to_snake_case(type(module).__name__)
+    if re.fullmatch(rf"({by_class}|functional)(_\d+)?", name):
+        name = re.sub(r"_\d+$", "", name) if name != by_class else name
     attribute = "".join(character if character.isalnum() else "_" for character in name)
     if not attribute.isidentifier() or keyword.iskeyword(attribute) or re.fullmatch(r"constant_\d+", attribute):
         attribute = f"layer_{attribute}"
     tables = (vars(model), model._modules, model._parameters, model._buffers)
-    while hasattr(type(model), attribute) or attribute == "training" or any(attribute in table for table in tables):
-        attribute += "_"
-    return attribute
+    candidate, number = attribute, 0
+    while hasattr(type(model), candidate) or candidate == "training" or any(candidate in table for table in tables):
+        number += 1
+        candidate = f"{attribute}_{number}"
+    return candidate
 
 
 def with_masks(outputs: Any, masks: tuple[Tensor | None, ...]) -> Any:

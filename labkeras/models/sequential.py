@@ -172,7 +172,7 @@ class Sequential(Model):
             first = layer.inputs[0]
             self._input = Input(batch_shape=first.shape, dtype=first.dtype)
         self._sequence.append(layer)
-        self._modules[attribute_for(self, name_of(layer))] = layer.train(self.training)
+        self._modules[attribute_for(self, layer)] = layer.train(self.training)
         self.built = False
 
     def _begin_with(self, layer: InputLayer) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from labkeras import losses, metrics, optimizers
 from labkeras.errors import DataError, InvalidArgumentError, UnsupportedArgumentError, did_you_mean
 from labkeras.nest import flatten
+from labkeras.optimizers.torch_optimizer import TorchOptimizer
 
 __all__ = ["Compiled", "LazyLogs", "layer_metrics"]
 
@@ -104,10 +105,23 @@ class Compiled:
         self._of_layers: list[Any] = []
 
     def prepared_optimizer(self, model: Any) -> Any:
-        """The optimizer, given the trainable weights of the model if it has none yet."""
+        """The optimizer, given the trainable weights of the model if it has none yet.
+
+        Raises:
+            InvalidArgumentError: if it has others: those of another model, or of fewer layers than are to be trained.
+        """
+        trainable = getattr(model, "trainable_variables", None)
+        weights = list(model.parameters()) if trainable is None else trainable
         if not self.optimizer.built:
-            trainable = getattr(model, "trainable_variables", None)
-            self.optimizer.build(list(model.parameters()) if trainable is None else trainable)
+            self.optimizer.build(weights)
+        elif not isinstance(self.optimizer, TorchOptimizer):  # which may be made for some weights on purpose
+            known = {id(weight) for group in self.optimizer.param_groups for weight in group["params"]}
+            unknown = [getattr(weight, "path", "?") for weight in weights if id(weight) not in known]
+            if unknown:
+                raise InvalidArgumentError(
+                    f"the optimizer {self.optimizer.name!r} was made for other weights than those to be trained: call `compile` "
+                    f"with a new one. Received: {unknown}, which it does not know"
+                )
         return self.optimizer
 
     def scaled(self, loss: Tensor) -> Tensor:
