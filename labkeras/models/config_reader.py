@@ -135,7 +135,7 @@ class _GraphReader:
         kwargs = {key: self._value(value) for key, value in call["kwargs"].items()}
         operation = self._operations[name]
         try:
-            outputs = operation(*args, **_without_lost_mask(operation, kwargs, name))
+            outputs = operation(*args, **_fitting(operation, kwargs, name))
         except SerializationError:
             raise
         except (LabkerasError, TypeError, ValueError, IndexError, KeyError, RuntimeError, OverflowError) as error:
@@ -213,14 +213,17 @@ def _settings(entry: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _without_lost_mask(operation: Any, kwargs: dict[str, Any], name: str) -> dict[str, Any]:
-    """Keras notes a mask for whatever takes one; a model of ours takes none, and needs none if there was none."""
+def _fitting(operation: Any, kwargs: dict[str, Any], name: str) -> dict[str, Any]:
+    """The keywords that a layer takes: Keras notes a mask and a training flag for layers that need none."""
     spec = getattr(operation, "_call_spec", None)
-    if spec is None or "mask" not in kwargs or "mask" in spec.takes or spec.takes_any_keyword:
+    if spec is None or spec.takes_any_keyword:
         return kwargs
-    if any(mask is not None for mask in flatten(kwargs["mask"])):
+    unknown = [key for key in kwargs if key not in spec.takes]
+    if not set(unknown) <= {"mask", "training"}:
+        raise SerializationError(f"{name!r} is called with {unknown}, which it does not take.")
+    if "mask" in unknown and any(mask is not None for mask in flatten(kwargs["mask"])):
         warnings.warn(f"the mask that {name!r} is called with is not passed on to the layers within it.", stacklevel=2)
-    return {key: value for key, value in kwargs.items() if key != "mask"}
+    return {key: value for key, value in kwargs.items() if key in spec.takes}
 
 
 def _keras_tensors(outputs: Any, name: str) -> list[KerasTensor]:

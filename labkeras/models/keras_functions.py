@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from labkeras.dtypes import to_torch
+from labkeras.errors import UnsupportedArgumentError
 
 __all__ = [
     "argmax",
@@ -136,13 +137,15 @@ def take_along_axis(x: Tensor, indices: Any, axis: int | None = None) -> Tensor:
     return torch.take_along_dim(x, torch.where(places < 0, places + x.shape[dim], places), dim=dim)
 
 
-def one_hot(x: Tensor, num_classes: int, axis: int = -1, dtype: str | None = None) -> Tensor:
+def one_hot(x: Tensor, num_classes: int, axis: int = -1, dtype: str | None = None, sparse: bool = False) -> Tensor:
     """1 at the class of each element and 0 elsewhere, along a new axis; a class that does not exist gives zeros.
 
     Example:
         >>> one_hot(torch.tensor([1, 5]), 2).tolist()
         [[0.0, 1.0], [0.0, 0.0]]
     """
+    if sparse:
+        raise UnsupportedArgumentError("`one_hot` makes no sparse tensors. Received: sparse=True")
     classes = torch.arange(num_classes, device=x.device)
     hot = (x.unsqueeze(-1) == classes).to(to_torch(dtype))
     return hot.movedim(-1, axis)

@@ -550,8 +550,7 @@ class Model(Layer):
         Args:
             kwargs: further arguments of `json.dumps`, such as `indent=2`.
         """
-        with serialization.sharing():
-            return json.dumps(serialization.serialize_keras_object(self), **kwargs)
+        return json.dumps(serialization.serialize_whole(self), **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         """What makes an equal model, without its weights: the graph, or else the arguments of the constructor."""

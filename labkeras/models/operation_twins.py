@@ -123,6 +123,7 @@ def _reduction(*names: str, dim: Any = None, **options: Any) -> Twin:
 
 _INPLACE = {"inplace": False}
 _NO_DTYPE = {"dtype": None}
+_SOFTMAX = {"_stacklevel": 3, "dtype": None}  # torch.nn.functional's own default, which it passes on
 
 TWINS: dict[str, Twin] = {
     # arithmetic
@@ -199,8 +200,8 @@ TWINS: dict[str, Twin] = {
     "nn.HardShrink": _unary("hardshrink", settings={"lambd": ("threshold", 0.5)}),
     "nn.SoftShrink": _unary("softshrink", settings={"lambd": ("threshold", 0.5)}),
     "nn.Threshold": _unary("threshold", settings={"threshold": ("threshold", None), "value": ("default_value", None)}),
-    "nn.Softmax": _unary("softmax", settings={"dim": ("axis", None)}, fixed=_NO_DTYPE, when=_has_dim),
-    "nn.LogSoftmax": _unary("log_softmax", settings={"dim": ("axis", None)}, fixed=_NO_DTYPE, when=_has_dim),
+    "nn.Softmax": _unary("softmax", settings={"dim": ("axis", None)}, fixed=_SOFTMAX, when=_has_dim),
+    "nn.LogSoftmax": _unary("log_softmax", settings={"dim": ("axis", None)}, fixed=_SOFTMAX, when=_has_dim),
     # over axes
     "numpy.Mean": _reduction("mean", fixed=_NO_DTYPE),
     "numpy.Sum": _reduction("sum", fixed=_NO_DTYPE, result="small"),
@@ -249,7 +250,12 @@ TWINS: dict[str, Twin] = {
     ),
     "nn.OneHot": Twin(
         (keras_functions.one_hot,),
-        settings={"num_classes": ("num_classes", None), "dim": ("axis", -1), "dtype": ("dtype", None)},
+        settings={
+            "num_classes": ("num_classes", None),
+            "dim": ("axis", -1),
+            "dtype": ("dtype", None),
+            "sparse": ("sparse", False),
+        },
         read=keras_functions.one_hot,
     ),
     "core.StopGradient": _unary("detach"),

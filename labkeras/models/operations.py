@@ -6,6 +6,7 @@ The tables are closed: what is read is one of the functions named there, and nev
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from labkeras.errors import SerializationError, did_you_mean
@@ -22,6 +23,7 @@ OPERATIONS: Mapping[str, Twin | Reader] = {**TWINS, **READERS}
 
 _NAMES_FOR_SIZES = ("Add", "Subtract", "Multiply", "TrueDivide", "FloorDivide", "Mod", "Negative", "GetItem", "Reshape")
 _FOR_SIZES = tuple(f"numpy.{name}" for name in _NAMES_FOR_SIZES)
+_VALUES = (KerasTensor, Tensor, np.ndarray, bool, int, float)
 _GREATEST_SIZE = 2**48  # beyond what any tensor has
 
 _BY_FUNCTION: dict[Any, list[str]] = {}
@@ -104,7 +106,7 @@ def _check_argument(value: Any, operation: str) -> None:
         if isinstance(item, list) and all(isinstance(one, bool | int) for one in item):
             continue
         for one in inner:
-            if not (one is None or one is Ellipsis or isinstance(one, KerasTensor | Tensor | bool | int | float)):
+            if not (one is None or one is Ellipsis or isinstance(one, _VALUES)):
                 raise SerializationError(
                     f"the operation {operation!r} takes tensors and numbers. Received: a {type(one).__name__}"
                 )

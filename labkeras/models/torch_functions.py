@@ -109,6 +109,9 @@ def _is_pure(path: str) -> bool:
 def _writes_into(schema: Any) -> bool:
     """Whether a call writes into one of its arguments, other than `out` and the like, which are keywords."""
     return any(
-        argument.alias_info is not None and argument.alias_info.is_write and not argument.kwarg_only
+        argument.alias_info is not None
+        and argument.alias_info.is_write
+        and not argument.kwarg_only
+        and isinstance(argument.type, torch.TensorType)
         for argument in schema.arguments
     )

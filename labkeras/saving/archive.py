@@ -15,7 +15,7 @@ from typing import IO
 
 from labkeras.errors import FileFormatError
 
-__all__ = ["CONFIG", "METADATA", "WEIGHTS", "Archive", "scratch_file"]
+__all__ = ["Archive", "CONFIG", "METADATA", "WEIGHTS", "scratch_file"]
 
 CONFIG = "config.json"
 METADATA = "metadata.json"

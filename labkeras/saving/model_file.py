@@ -123,8 +123,7 @@ def _model_of(config: dict[str, Any], custom_objects: Mapping[str, Any] | None, 
 
 def _config_json(model: Any) -> bytes:
     """The config as JSON; it is made before a file is opened, so that faults are found in time."""
-    with serialization.sharing():
-        config = serialization.serialize_keras_object(model)
+    config = serialization.serialize_whole(model)
     if not (isinstance(config, dict) and "class_name" in config):
         raise InvalidArgumentError(f"a model or layer can be saved. Received: model={model!r}")
     try:

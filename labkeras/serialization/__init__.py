@@ -25,5 +25,6 @@ if TYPE_CHECKING:
     from labkeras.serialization.shared_objects import sharing as sharing
     from labkeras.serialization.values import read_value as read_value
     from labkeras.serialization.writing import serialize_keras_object as serialize_keras_object
+    from labkeras.serialization.writing import serialize_whole as serialize_whole
 
 __all__, __getattr__, __dir__ = exports(__name__)

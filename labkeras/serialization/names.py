@@ -71,7 +71,7 @@ def core_function(name: str, kind: str | None) -> Any:
     """
     for one in _KINDS_OF_FUNCTIONS if kind is None else (kind,):
         found = core_component(one, name)
-        if inspect.isclass(found) or (found is None and one in _KINDS_OF_FUNCTIONS):
+        if inspect.isclass(found):
             package = importlib.import_module(f"labkeras.{one}")
             found = getattr(package, name) if name in package.__all__ else None
         if inspect.isfunction(found):

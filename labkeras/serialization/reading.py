@@ -84,7 +84,7 @@ def resolve(identifier: Any, kind: str, custom_objects: Mapping[str, Any] | None
         return found
     if isinstance(identifier, Mapping):
         return deserialize_keras_object(dict(identifier), custom_objects, kind=kind)
-    raise SerializationError(f"a {registry_of(kind).kind} cannot be made from this. Received: {identifier!r}")
+    raise SerializationError(f"{_a(kind)} cannot be made from this. Received: {identifier!r}")
 
 
 class _Reader:
@@ -185,7 +185,7 @@ class _Reader:
         if kind is not None and own_kind != kind:
             raise SerializationError(_of_another_kind(class_name, own_kind, kind))
         cls = core_component(own_kind, class_name)
-        if not inspect.isclass(cls) or cls.__name__ != class_name:
+        if not inspect.isclass(cls):
             raise SerializationError(_unknown(config, class_name, own_kind))
         return self._from_config(cls, config, kind)
 
@@ -295,12 +295,17 @@ def _names(config: dict[str, Any]) -> str:
 
 
 def _makes_another(name: str, made: str, kind: str) -> str:
-    return f"the config {name!r} makes a {made}, where a {registry_of(kind).kind} belongs."
+    return f"the config {name!r} makes a {made}, where {_a(kind)} belongs."
 
 
 def _of_another_kind(name: str, own: str, kind: str | None) -> str:
-    wanted = "a part of a model" if kind is None else f"a {registry_of(kind).kind}"
-    return f"the config names a {registry_of(own).kind}, {name!r}, where {wanted} belongs."
+    wanted = "a part of a model" if kind is None else _a(kind)
+    return f"the config names {_a(own)}, {name!r}, where {wanted} belongs."
+
+
+def _a(kind: str) -> str:
+    noun = registry_of(kind).kind
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
 def _unknown(config: dict[str, Any], name: str, kind: str | None) -> str:

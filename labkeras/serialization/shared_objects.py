@@ -1,31 +1,20 @@
-"""Layers that stand in several places of one model: written once each, with an id, and one layer again when read."""
+"""Layers that stand in several places of one model: written with a number each, and one layer again when read."""
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["Written", "read_objects", "sharing", "written_objects"]
+__all__ = ["number_of", "numbering", "read_objects", "sharing", "without_lone_numbers"]
 
-
-class Written:
-    """What was written so far: each object, so that its id stays its own, with its config."""
-
-    def __init__(self) -> None:
-        self._configs: dict[int, tuple[Any, dict[str, Any]]] = {}
-
-    def note(self, obj: Any, config: dict[str, Any]) -> None:
-        """Notes the config of an object; from the second one on, all of them get the object's number."""
-        known = self._configs.setdefault(id(obj), (obj, config))[1]
-        if known is not config:
-            number = known.setdefault("shared_object_id", 1 + list(self._configs).index(id(obj)))
-            config["shared_object_id"] = number
+_KEY = "shared_object_id"
 
 
 class _Scope(threading.local):
-    """What is being written, or read, in this thread."""
+    """What is being written, or read, in this thread: objects by their id or number."""
 
-    written: Written | None = None
+    written: dict[int, tuple[Any, int]] | None = None
     read: dict[Any, Any] | None = None
 
 
@@ -34,21 +23,56 @@ _scope = _Scope()
 
 @contextmanager
 def sharing() -> Iterator[None]:
-    """Within it, an object that is written, or read, at several places is one object; scopes do not nest."""
-    before = _scope.written, _scope.read
-    if _scope.written is None:
-        _scope.written, _scope.read = Written(), {}
+    """Within it, configs with one `shared_object_id` are read as one object, wherever they stand.
+
+    A scope within another one is the same scope.
+    """
+    before = _scope.read
+    _scope.read = {} if before is None else before
     try:
         yield
     finally:
-        _scope.written, _scope.read = before
-
-
-def written_objects() -> Written | None:
-    """What was written in the scope, if there is one."""
-    return _scope.written
+        _scope.read = before
 
 
 def read_objects() -> dict[Any, Any] | None:
-    """What was read in the scope, by its id, if there is one."""
+    """What was read in the scope, by its number, if there is a scope."""
     return _scope.read
+
+
+@contextmanager
+def numbering() -> Iterator[None]:
+    """Within it, every layer that is written gets a number, the same one each time."""
+    before, _scope.written = _scope.written, {}
+    try:
+        yield
+    finally:
+        _scope.written = before
+
+
+def number_of(obj: Any) -> int | None:
+    """The number of an object that is being written; None if nobody numbers them."""
+    if _scope.written is None:
+        return None
+    # With the object itself, so that its id is not given to another one meanwhile.
+    return _scope.written.setdefault(id(obj), (obj, len(_scope.written) + 1))[1]
+
+
+def without_lone_numbers(config: Any) -> Any:
+    """A config in which only those objects keep their numbers that stand in several places."""
+    counts = Counter(one[_KEY] for one in _dicts(config) if _KEY in one)
+    for one in _dicts(config):
+        if counts.get(one.get(_KEY), 0) == 1:
+            del one[_KEY]
+    return config
+
+
+def _dicts(config: Any) -> Iterator[dict[str, Any]]:
+    pending = [config]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            yield value
+            pending.extend(value.values())
+        elif isinstance(value, list | tuple):
+            pending.extend(value)

@@ -10,10 +10,10 @@ from labkeras.errors import SerializationError
 from labkeras.registry import CORE
 from labkeras.serialization.names import core_name, entry_of, module_of
 from labkeras.serialization.registration import base_of, get_registered_name
-from labkeras.serialization.shared_objects import written_objects
+from labkeras.serialization.shared_objects import number_of, numbering, without_lone_numbers
 from labkeras.serialization.values import excerpt, write_value
 
-__all__ = ["serialize_keras_object"]
+__all__ = ["serialize_keras_object", "serialize_whole"]
 
 
 def serialize_keras_object(obj: Any) -> Any:
@@ -55,6 +55,19 @@ def serialize_keras_object(obj: Any) -> Any:
     )
 
 
+def serialize_whole(obj: Any) -> Any:
+    """`serialize_keras_object`, with layers that stand in several places noted as one: what files of models hold.
+
+    Args:
+        obj: a model or layer.
+
+    Raises:
+        SerializationError: as `serialize_keras_object` does.
+    """
+    with numbering():
+        return without_lone_numbers(serialize_keras_object(obj))
+
+
 def _serialize_function(function: Any) -> dict[str, Any]:
     """Keras's form of a function: all but its name says no more than that it is one."""
     if function.__name__ == "<lambda>":
@@ -83,10 +96,11 @@ def _serialize_instance(obj: Any) -> dict[str, Any]:
         describe = getattr(obj, f"get_{part}", None)
         if describe is not None and (described := describe()) is not None:
             config[part] = serialize_keras_object(described)
-    written, shareable = written_objects(), base_of("layers")
+    layer = base_of("layers")
     # Only what has weights must stay one object; a shared initializer or regularizer makes no difference.
-    if written is not None and shareable is not None and isinstance(obj, shareable):
-        written.note(obj, config)
+    number = number_of(obj) if layer is not None and isinstance(obj, layer) else None
+    if number is not None:
+        config["shared_object_id"] = number
     return config
 
 

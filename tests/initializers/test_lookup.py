@@ -91,7 +91,7 @@ def test_a_class_of_the_user_s_is_found_in_custom_objects() -> None:
 
 
 def test_a_config_of_another_kind_is_refused() -> None:
-    with pytest.raises(SerializationError, match="a regularizer, 'L2', where a initializer belongs"):
+    with pytest.raises(SerializationError, match="a regularizer, 'L2', where an initializer belongs"):
         initializers.get(keras.regularizers.serialize(keras.regularizers.L2()))
 
 

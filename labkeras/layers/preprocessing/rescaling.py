@@ -43,7 +43,6 @@ class Rescaling(Layer):
         self.register_buffer("_offset", self._constant(offset, "offset"), persistent=False)
         self._shifts = bool(np.any(offset))
         self.supports_masking = True
-        self.built = True
 
     def call(self, inputs: Tensor) -> Tensor:
         scaled: Tensor = inputs * self._scale
