@@ -1,6 +1,7 @@
 """Shared fixtures: Keras (the oracle) runs on torch, every test starts from the same names and seeds."""
 
 import os
+import sys
 from collections.abc import Iterator
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -8,9 +9,15 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+from absl import logging as absl_logging
 
 from labkeras import config, dtypes, naming
 from labkeras.random import set_random_seed
+
+
+# Keras and TensorBoard bring absl. When Hydra sets up logging, absl's handler closes the stream that it was made with,
+# unless that is the process's own: here it would be pytest's.
+absl_logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 
 @pytest.fixture(autouse=True)
