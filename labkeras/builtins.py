@@ -33,57 +33,68 @@ _NOT_COMPONENTS = {
 
 @hookimpl
 def labkeras_register_activations() -> dict[str, str]:
+    """The core\'s activations."""
     return _functions("labkeras.activations")
 
 
 @hookimpl
 def labkeras_register_initializers() -> dict[str, str]:
+    """The core\'s initializers."""
     return _classes("labkeras.initializers")
 
 
 @hookimpl
 def labkeras_register_regularizers() -> dict[str, str]:
+    """The core\'s regularizers."""
     return _classes("labkeras.regularizers")
 
 
 @hookimpl
 def labkeras_register_constraints() -> dict[str, str]:
+    """The core\'s constraints."""
     return _classes("labkeras.constraints")
 
 
 @hookimpl
 def labkeras_register_layers() -> dict[str, str]:
+    """The core\'s layers."""
     return _classes("labkeras.layers")
 
 
 @hookimpl
 def labkeras_register_losses() -> dict[str, str]:
+    """The core\'s losses."""
     return _classes("labkeras.losses")
 
 
 @hookimpl
 def labkeras_register_metrics() -> dict[str, str]:
+    """The core\'s metrics."""
     return _classes("labkeras.metrics")
 
 
 @hookimpl
 def labkeras_register_optimizers() -> dict[str, str]:
+    """The core\'s optimizers."""
     # Keras's names of optimizers are their class names in lower case: "rmsprop", "adamw".
     return {name.replace("_", ""): address for name, address in _classes("labkeras.optimizers").items()}
 
 
 @hookimpl
 def labkeras_register_schedules() -> dict[str, str]:
+    """The core\'s schedules."""
     return _classes("labkeras.optimizers.schedules")
 
 
 @hookimpl
 def labkeras_register_callbacks() -> dict[str, str]:
+    """The core\'s callbacks."""
     return _classes("labkeras.callbacks")
 
 
 @hookimpl
 def labkeras_register_datasets() -> dict[str, str]:
+    """The core\'s datasets."""
     package = importlib.import_module("labkeras.datasets")
     return {name: f"labkeras.datasets.{name}:load_data" for name in package.__all__}
 

@@ -8,7 +8,15 @@ import torch
 from labkeras import config
 from labkeras.errors import InvalidArgumentError
 
-__all__ = ["DTypePolicy", "dtype_policy", "get", "is_under_autocast", "set_dtype_policy", "standardize_dtype", "to_torch"]
+__all__ = [
+    "DTypePolicy",
+    "dtype_policy",
+    "get",
+    "is_under_autocast",
+    "set_dtype_policy",
+    "standardize_dtype",
+    "to_torch",
+]
 
 _TORCH_BY_NAME: dict[str, torch.dtype] = {
     "bool": torch.bool,

@@ -28,15 +28,17 @@ def exports(package: str) -> tuple[list[str], Callable[[str], Any], Callable[[],
     origin = _exported_names(package)
     names = sorted(origin)
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> Any:  # noqa: N807  # PEP 562's name
         if name not in origin:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         source, original = origin[name]
-        value = importlib.import_module(source) if original is None else getattr(importlib.import_module(source), original)
+        value = (
+            importlib.import_module(source) if original is None else getattr(importlib.import_module(source), original)
+        )
         setattr(module, name, value)
         return value
 
-    def __dir__() -> list[str]:
+    def __dir__() -> list[str]:  # noqa: N807  # PEP 562's name
         return sorted({*module.__dict__, *names})
 
     return names, __getattr__, __dir__
@@ -55,7 +57,9 @@ def _exported_names(package: str) -> dict[str, tuple[str, str | None]]:
             continue
         for line in statement.body:
             if isinstance(line, ast.ImportFrom):
-                target = resolve_name("." * line.level + (line.module or ""), package) if line.level else line.module or ""
+                target = (
+                    resolve_name("." * line.level + (line.module or ""), package) if line.level else line.module or ""
+                )
                 for alias in line.names:
                     found[alias.asname or alias.name] = _origin(package, target, alias.name)
     return found

@@ -1,4 +1,5 @@
-"""Words of Keras 1 and 2 that old tutorials use, and today's: accepted with a `DeprecationWarning` that names the new word."""
+"""Words of Keras 1 and 2 that old tutorials use, and today's: accepted with a `DeprecationWarning` that names the new
+word."""
 
 import sys
 import warnings

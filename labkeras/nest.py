@@ -1,4 +1,5 @@
-"""Nested lists, tuples and dicts of tensors: flatten, rebuild, map. Dicts go in the order of their sorted keys, as in Keras."""
+"""Nested lists, tuples and dicts of tensors: flatten, rebuild, map. Dicts go in the order of their sorted keys, as in
+Keras."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -31,8 +32,11 @@ def pack(structure: Any, leaves: Iterable[Any]) -> Any:
 def same_structure(a: Any, b: Any) -> bool:
     """Whether both are nested alike: the same containers, lengths and keys; a list is like a tuple."""
     if isinstance(a, dict) or isinstance(b, dict):
-        return isinstance(a, dict) and isinstance(b, dict) and a.keys() == b.keys() and all(
-            same_structure(a[key], b[key]) for key in a
+        return (
+            isinstance(a, dict)
+            and isinstance(b, dict)
+            and a.keys() == b.keys()
+            and all(same_structure(a[key], b[key]) for key in a)
         )
     if isinstance(a, list | tuple) or isinstance(b, list | tuple):
         return (

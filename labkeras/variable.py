@@ -134,7 +134,8 @@ class Variable(torch.nn.Parameter):
         variable.autocast = autocast
         return variable
 
-    # Declared for type checkers; set in `__new__`. `name` has a value here to hide torch's `Tensor.name`, which is read-only.
+    # Declared for type checkers; set in `__new__`. `name` has a value here to hide torch's `Tensor.name`, which is
+    # read-only.
     name: str = ""
     path: str
     initializer: Any

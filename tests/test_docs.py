@@ -34,7 +34,9 @@ def commands() -> list[str]:
 )
 def test_python_blocks_of_a_page_run_in_order(page: Path, tmp_path: Path) -> None:
     code = "\n".join(blocks(page, "python"))
-    subprocess.run([sys.executable, "-W", "error::DeprecationWarning", "-c", code], check=True, cwd=tmp_path, timeout=300)
+    subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning", "-c", code], check=True, cwd=tmp_path, timeout=300
+    )
 
 
 @pytest.mark.slow
@@ -43,7 +45,9 @@ def test_commands_of_labkeras_run(command: str, tmp_path: Path) -> None:
     words = [sys.executable, "-m", *shlex.split(command)]
     # Found from any folder, as after an installation.
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -26,7 +26,10 @@ Rounds = list[tuple[float, float]]
 def imports(rounds: int) -> list[dict[str, object]]:
     """`import labkeras`, and `labkeras.layers` against torch alone, each in a fresh process."""
     bare = [_import_seconds("import labkeras") for _ in range(rounds)]
-    pairs = [(_import_seconds("import labkeras.layers; labkeras.layers.Dense"), _import_seconds("import torch")) for _ in range(rounds)]
+    pairs = [
+        (_import_seconds("import labkeras.layers; labkeras.layers.Dense"), _import_seconds("import torch"))
+        for _ in range(rounds)
+    ]
     return [
         {"figure": "import labkeras, seconds", "goal": "< 0.1", "measured": f"{statistics.median(bare):.3f}"},
         _row("import labkeras.layers : import torch", "≤ 1.15", pairs),
@@ -55,7 +58,8 @@ def forward(rounds: int) -> list[dict[str, object]]:
 
 
 def fit(rounds: int) -> list[dict[str, object]]:
-    """`fit` on arrays (784-512-512-10, batch 128, Adam, accuracy) against a loop that slices tensors, in steps per second."""
+    """`fit` on arrays (784-512-512-10, batch 128, Adam, accuracy) against a loop that slices tensors, in steps per
+    second."""
     import numpy as np
     import torch
 
@@ -74,7 +78,9 @@ def fit(rounds: int) -> list[dict[str, object]]:
         model.compile(optimizer="adam", loss=SparseCategoricalCrossentropy(from_logits=True), metrics=metrics)
         hand = _hand_written_fit(torch, torch.as_tensor(x), torch.as_tensor(y), accuracy=bool(metrics))
         ours = functools.partial(model.fit, x, y, batch_size=128, epochs=3, verbose=0)
-        rows.append(_row(f"fit, steps per second, {title} : hand-written loop", "≥ 0.95", _interleaved(hand, ours, rounds)))
+        rows.append(
+            _row(f"fit, steps per second, {title} : hand-written loop", "≥ 0.95", _interleaved(hand, ours, rounds))
+        )
     return rows
 
 
@@ -104,7 +110,8 @@ def _hand_written_20(torch: object) -> object:
 
 
 def _hand_written_fit(torch: object, x: object, y: object, accuracy: bool) -> Callable[[], None]:
-    """Three epochs: shuffle, slice, forward, backward, Adam; the running mean of the loss, and of the accuracy if asked."""
+    """Three epochs: shuffle, slice, forward, backward, Adam; the running mean of the loss, and of the accuracy if
+    asked."""
     nn, functional = torch.nn, torch.nn.functional  # type: ignore[attr-defined]
     model = nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 10))
     optimizer = torch.optim.Adam(model.parameters(), fused=True)  # type: ignore[attr-defined]

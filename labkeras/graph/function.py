@@ -50,9 +50,10 @@ _TAKEN = frozenset({"self", "training", "torch", "device", "inf", "nan", "NoneTy
 class Function:
     """The calls that lead from inputs to outputs.
 
-    It walks back from the outputs, puts the calls in order, and writes them down as the body of a `forward` method: `code`.
-    The modules and constants that the calls need are attributes of the object that `forward` is called on, a model. If an output
-    carries a mask, `forward` returns (outputs, masks), the masks in a flat tuple with None for outputs without one.
+    It walks back from the outputs, puts the calls in order, and writes them down as the body of a `forward` method:
+    `code`. The modules and constants that the calls need are attributes of the object that `forward` is called on, a
+    model. If an output carries a mask, `forward` returns (outputs, masks), the masks in a flat tuple with None for
+    outputs without one.
 
     Args:
         inputs: the placeholders that the data takes the place of, nested as the data will be.
@@ -208,7 +209,8 @@ def _checked(structure: Any, role: str) -> list[KerasTensor]:
         what = "a layer" if isinstance(tensor, torch.nn.Module) else f"a {type(tensor).__name__}"
         hint = f"\n  Perhaps: {role} = {type(tensor).__name__}(…)(x)" if isinstance(tensor, torch.nn.Module) else ""
         raise DisconnectedGraphError(
-            f"the {role} given to Model hold {what}, not a tensor: layers are joined by calling them on what `Input` or another "
+            f"the {role} given to Model hold {what}, not a tensor: layers are joined by calling them on what "
+            "`Input` or another "
             f"layer returned.\n  Received: {role}={tensor!r}{hint}"
         )
     if not tensors:
@@ -216,9 +218,7 @@ def _checked(structure: Any, role: str) -> list[KerasTensor]:
     return tensors
 
 
-def _masks(
-    inputs: list[KerasTensor], outputs: list[KerasTensor]
-) -> tuple[list[KerasTensor | None], dict[int, None]]:
+def _masks(inputs: list[KerasTensor], outputs: list[KerasTensor]) -> tuple[list[KerasTensor | None], dict[int, None]]:
     """The masks of the outputs, and those that calls were given but that come from before the inputs: they are lost."""
     wanted = [tensor._keras_mask for tensor in outputs]
     nodes = _walk_back(inputs, outputs)
@@ -233,7 +233,8 @@ def _masks(
 
 
 def _ordered(inputs: list[KerasTensor], outputs: list[KerasTensor], lost: dict[int, None]) -> list[Node]:
-    """The calls that the outputs need, each after those whose results it takes. A loop: models can be deeper than the stack."""
+    """The calls that the outputs need, each after those whose results it takes. A loop: models can be deeper than the
+    stack."""
     given = {id(tensor) for tensor in inputs} | lost.keys()
     done: set[int] = set()
     order: list[Node] = []
@@ -245,7 +246,8 @@ def _ordered(inputs: list[KerasTensor], outputs: list[KerasTensor], lost: dict[i
             continue
         if node is None or isinstance(node.operation, InputLayer):
             raise DisconnectedGraphError(
-                f"the outputs need the input {tensor.name!r} of shape {tensor.shape}, which is not among the inputs given to Model.\n"
+                f"the outputs need the input {tensor.name!r} of shape {tensor.shape}, which is not among the "
+                "inputs given to Model.\n"
                 f"  Received: inputs={[describe(known) for known in inputs]}"
             )
         if parents_are_done:
@@ -312,8 +314,8 @@ class _Writer:
         if isinstance(operation, torch.nn.Module):
             has_own_flag = kwargs.get("training") is not None and bool(operation._modules)
             args, kwargs = self._fit(node, args, kwargs)
-            # `_run` is forward with its hooks; `__call__` would convert and check again what the graph has settled. A flag of its
-            # own is passed down to inner layers by `__call__`.
+            # `_run` is forward with its hooks; `__call__` would convert and check again what the graph has settled. A
+            # flag of its own is passed down to inner layers by `__call__`.
             suffix = "._run" if hasattr(operation, "_run") and not has_own_flag else ""
             return self._named(node, self._graph.call_module(self._attributes[id(operation)] + suffix, args, kwargs))
         name = getattr(operation, "__name__", "")
@@ -326,7 +328,8 @@ class _Writer:
         return call
 
     def _fit(self, node: Node, args: Any, kwargs: Any) -> tuple[Any, Any]:
-        """Adds what a layer would find out for itself in each call: the training flag, and casts to its compute type."""
+        """Adds what a layer would find out for itself in each call: the training flag, and casts to its compute
+        type."""
         spec = getattr(node.operation, "_call_spec", None)
         if spec is None:
             return args, kwargs

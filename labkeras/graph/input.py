@@ -40,7 +40,9 @@ class InputLayer:
         self.name = name if name is not None else auto_name("input_layer")
         for argument, value in (("sparse", sparse), ("ragged", ragged), ("optional", optional)):
             if value:
-                raise UnsupportedArgumentError(f"`Input` does not support `{argument}` yet. Received: {argument}={value!r}")
+                raise UnsupportedArgumentError(
+                    f"`Input` does not support `{argument}` yet. Received: {argument}={value!r}"
+                )
         self._inbound_nodes: list[Node] = []
         if input_tensor is not None:
             if not isinstance(input_tensor, KerasTensor):
@@ -55,7 +57,8 @@ class InputLayer:
             batch_shape = (batch_size, *standardize_shape(shape))
         elif shape is not None:
             raise InvalidArgumentError(
-                f"`shape` and `batch_shape` cannot both be given. Received: shape={shape!r}, batch_shape={batch_shape!r}"
+                f"`shape` and `batch_shape` cannot both be given. Received: shape={shape!r}, "
+                f"batch_shape={batch_shape!r}"
             )
         self.batch_shape = standardize_shape(batch_shape)
         tensor = input_tensor if input_tensor is not None else KerasTensor(self.batch_shape, dtype, name=self.name)

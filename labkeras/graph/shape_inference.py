@@ -1,8 +1,8 @@
 """What a call would return, without computing values.
 
-The call is made twice, with two different sizes in place of every unknown one: a size of the result that differs between
-the two is unknown. Functions run on torch's "meta" device, which has shapes and no values; a module with real weights
-runs under `FakeTensorMode`, which treats its weights in the same way.
+The call is made twice, with two different sizes in place of every unknown one: a size of the result that differs
+    between the two is unknown. Functions run on torch's "meta" device, which has shapes and no values; a module with
+    real weights runs under `FakeTensorMode`, which treats its weights in the same way.
 """
 
 import contextlib
@@ -120,7 +120,8 @@ class _Trial:
         try:
             return operation(*meta_args, **meta_kwargs)
         except (NotImplementedError, RuntimeError) as error:
-            # What depends on values (`x[x > 0]`, an index that is a placeholder) or names a device: it runs on some values.
+            # What depends on values (`x[x > 0]`, an index that is a placeholder) or names a device: it runs on some
+            # values.
             if "meta" not in str(error).lower():
                 raise
         self.shapes.clear()
@@ -143,7 +144,8 @@ class _Trial:
             _running.number, log.disabled = before, was_disabled
 
     def substitute(self, structure: Any, device: str | None) -> Any:
-        """`structure` with a tensor in place of each placeholder; on `device`, where there is one, other tensors too."""
+        """`structure` with a tensor in place of each placeholder; on `device`, where there is one, other tensors
+        too."""
         if isinstance(structure, self.placeholder):
             return self._tensor(structure, device)
         if isinstance(structure, torch.Tensor):
@@ -190,7 +192,8 @@ def _is_pure(operation: Any) -> bool:
 
 @contextlib.contextmanager
 def _at_rest(operation: Any) -> Iterator[None]:
-    """Within it, an operation that is or belongs to a module is in eval mode: a trial must not count as a batch in its statistics."""
+    """Within it, an operation that is or belongs to a module is in eval mode: a trial must not count as a batch in
+    its statistics."""
     module = operation if isinstance(operation, torch.nn.Module) else getattr(operation, "__self__", None)
     training = [one for one in module.modules() if one.training] if isinstance(module, torch.nn.Module) else []
     for one in training:

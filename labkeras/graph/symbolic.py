@@ -1,7 +1,8 @@
 """KerasTensor and Node: how a call on a placeholder is noted.
 
 Anything that torch lets one do to a tensor arrives at `record`: functions through `__torch_function__`, methods through
-`__getattr__`, operators directly, modules through `torch.nn.Module.__call__` (see `_watch_modules`), layers by themselves.
+`__getattr__`, operators directly, modules through `torch.nn.Module.__call__` (see `_watch_modules`), layers by
+themselves.
 """
 
 import functools
@@ -18,7 +19,16 @@ from labkeras.graph.shape_inference import infer
 from labkeras.naming import auto_name
 from labkeras.nest import flatten, map_structure
 
-__all__ = ["KerasTensor", "Node", "any_symbolic", "describe", "keras_tensors", "map_arguments", "record", "standardize_shape"]
+__all__ = [
+    "KerasTensor",
+    "Node",
+    "any_symbolic",
+    "describe",
+    "keras_tensors",
+    "map_arguments",
+    "record",
+    "standardize_shape",
+]
 
 Shape = tuple[int | None, ...]
 
@@ -158,7 +168,9 @@ class KerasTensor:
 
     def __iter__(self) -> Iterator[Any]:
         if not self.shape or self.shape[0] is None:
-            raise InvalidTypeError(f"{describe(self)} cannot be iterated over: the size of its first axis is not known.")
+            raise InvalidTypeError(
+                f"{describe(self)} cannot be iterated over: the size of its first axis is not known."
+            )
         return (self[index] for index in range(self.shape[0]))
 
     def __len__(self) -> int:
@@ -169,8 +181,8 @@ class KerasTensor:
     def __float__(self) -> float:
         raise InvalidTypeError(f"{describe(self)} has no values yet, so it cannot become a Python number.")
 
-    __int__ = __float__  # type: ignore[assignment]  # it raises either way
-    __index__ = __float__  # type: ignore[assignment]
+    __int__ = __float__
+    __index__ = __float__
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
         raise InvalidTypeError(f"{describe(self)} has no values yet, so it cannot become a NumPy array.")
@@ -218,7 +230,9 @@ class Node:
     @property
     def graph_inputs(self) -> list[KerasTensor]:
         """The placeholders among the arguments without masks that were passed on by themselves."""
-        return keras_tensors((self.args, {name: value for name, value in self.kwargs.items() if name not in self.masks}))
+        return keras_tensors(
+            (self.args, {name: value for name, value in self.kwargs.items() if name not in self.masks})
+        )
 
     @property
     def output_tensors(self) -> list[KerasTensor]:
@@ -369,13 +383,14 @@ _operators()
 def _watch_modules() -> None:
     """From the first placeholder on, a call of any torch module on placeholders is recorded as a call of that module.
 
-    Without this the functions inside the module would be recorded one by one: its weights would be constants of the graph, and
-    its training mode would be frozen. The check costs other modules' calls some 60 ns; layers of ours have their own `__call__`.
+    Without this the functions inside the module would be recorded one by one: its weights would be constants of the
+        graph, and its training mode would be frozen. The check costs other modules' calls some 60 ns; layers of ours
+        have their own `__call__`.
     """
     original = torch.nn.Module.__call__
 
     @functools.wraps(original)
-    def __call__(self: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
+    def call_or_record(self: torch.nn.Module, *args: Any, **kwargs: Any) -> Any:
         for arg in args:
             if type(arg) is KerasTensor or (type(arg) in (list, tuple, dict) and keras_tensors(arg)):
                 return record(self, args, kwargs)
@@ -383,5 +398,4 @@ def _watch_modules() -> None:
             return record(self, args, kwargs)
         return original(self, *args, **kwargs)
 
-    torch.nn.Module.__call__ = __call__  # type: ignore[method-assign]  # the one seam that torch has for this
-
+    torch.nn.Module.__call__ = call_or_record  # type: ignore[method-assign]  # the one seam that torch has for this

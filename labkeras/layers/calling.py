@@ -1,6 +1,7 @@
 """What happens when a layer is called: conversion, building, checks, masks, the training flag, then `call`.
 
-Called on placeholders, the call is recorded (`call_symbolically`); called on data, it runs (`call_eagerly`). Inside a functional
+Called on placeholders, the call is recorded (`call_symbolically`); called on data, it runs (`call_eagerly`). Inside a
+functional
 model neither happens: there the graph has settled all of this when it was built, and runs `forward` alone.
 """
 
@@ -82,7 +83,8 @@ class CallSpec:
     def without_training(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any], bool | None]:
-        """The arguments without the training flag, and the flag, which may be positional: `call(self, x, training, scale)`."""
+        """The arguments without the training flag, and the flag, which may be positional: `call(self, x, training,
+        scale)`."""
         place = self.training_place
         if len(args) <= place or not self.takes_training:
             return args, kwargs, kwargs.pop("training", None)
@@ -126,10 +128,10 @@ def _run(layer: "Layer", spec: CallSpec, args: tuple[Any, ...], kwargs: dict[str
     calls.training = training
     try:
         if layer._called:
-            outputs = layer._wrapped_call_impl(*args, **kwargs)
+            outputs = layer._run(*args, **kwargs)
         else:
             with name_scope(layer.name, owner=layer):
-                outputs = layer._wrapped_call_impl(*args, **kwargs)
+                outputs = layer._run(*args, **kwargs)
             layer._called = True
     except RuntimeError as error:
         _say_where(error, layer, args, kwargs)
@@ -148,7 +150,8 @@ def _say_where(error: RuntimeError, layer: "Layer", args: tuple[Any, ...], kwarg
 
 @contextlib.contextmanager
 def _in_mode(layer: "Layer", training: bool) -> Iterator[None]:
-    """Modules of torch's within a layer know their mode from `train()` and `eval()` alone: for one call it follows the flag."""
+    """Modules of torch's within a layer know their mode from `train()` and `eval()` alone: for one call it follows
+    the flag."""
     others = [one for one in layer.modules() if one.training != training and not hasattr(one, "_call_spec")]
     for module in others:
         module.training = training
@@ -343,7 +346,8 @@ def _first(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 def _set_masks(layer: "Layer", args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> None:
-    """Puts the masks of the results on them. Those of placeholders become wires: what `compute_mask` returns for placeholders."""
+    """Puts the masks of the results on them. Those of placeholders become wires: what `compute_mask` returns for
+    placeholders."""
     first = _first(args, kwargs)
     previous = kwargs["mask"] if kwargs.get("mask") is not None else _mask_of(first)
     if not layer.supports_masking:

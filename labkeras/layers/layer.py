@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypedDict
 
 import numpy as np
@@ -51,8 +52,9 @@ _OF_EVERY_LAYER = frozenset(LayerOptions.__annotations__) - {"activity_regulariz
 class Layer(VariableModule):
     """A computation with weights: the base of all layers, and of models.
 
-    A subclass stores its settings in `__init__`, makes its weights in `build(input_shape)`, and computes in `call(inputs)`.
-    It is a `torch.nn.Module`: what torch knows of modules holds for layers, and modules may be attributes of layers.
+    A subclass stores its settings in `__init__`, makes its weights in `build(input_shape)`, and computes in
+    `call(inputs)`. It is a `torch.nn.Module`: what torch knows of modules holds for layers, and modules may be
+    attributes of layers.
 
     Args:
         name: its name; by counter from the class name unless given: "dense", "dense_1".
@@ -86,8 +88,8 @@ class Layer(VariableModule):
     # Arguments that Keras leaves out of a config when they are None.
     _optional_config: frozenset[str] = frozenset()
     # What the generated code of a functional model calls: `forward` with torch's hooks, and nothing of `__call__`.
-    _run = torch.nn.Module._wrapped_call_impl
-    _init_arguments: dict[str, Any] = {}
+    _run: Callable[..., Any] = torch.nn.Module._wrapped_call_impl
+    _init_arguments: Mapping[str, Any] = MappingProxyType({})
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -225,13 +227,14 @@ class Layer(VariableModule):
         shape = standardize_shape(() if shape is None else (shape,) if isinstance(shape, int) else shape)
         if None in shape:
             raise InvalidArgumentError(
-                f"layer {self.name!r} needs to know all sizes of the weight {name!r} to make it: give the layer inputs whose "
+                f"layer {self.name!r} needs to know all sizes of the weight {name!r} to make it: give the layer "
+                "inputs whose "
                 f"axes (but for the batch) are known. Received: shape={shape}"
             )
         with name_scope(self.name, owner=self):
             variable = Variable(
                 initializers.get(initializer),
-                shape=shape,  # type: ignore[arg-type]  # no None is left in it
+                shape=shape,
                 dtype=dtype,
                 trainable=trainable,
                 autocast=autocast,
@@ -388,7 +391,8 @@ class Layer(VariableModule):
         for output in flatten(outputs):
             if isinstance(output, Tensor):
                 # The mean over the batch, as in Keras: the penalty must not grow with the batch.
-                self.add_loss(self.activity_regularizer(output) / (output.shape[0] if output.ndim else 1))
+                penalty: Any = self.activity_regularizer
+                self.add_loss(penalty(output) / (output.shape[0] if output.ndim else 1))
 
     # --- data types ---------------------------------------------------------------------------------------------------
 
@@ -409,7 +413,8 @@ class Layer(VariableModule):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Layer":
         super()._apply(fn, recurse)
-        # `.half()`, `.double()` and Lightning's "bf16-true" move the weights: the policy follows, or inputs would be cast back.
+        # `.half()`, `.double()` and Lightning's "bf16-true" move the weights: the policy follows, or inputs would be
+        # cast back.
         moved = fn(torch.zeros(1, dtype=dtypes.to_torch(self.variable_dtype))).dtype
         if moved.is_floating_point and moved is not dtypes.to_torch(self.variable_dtype):
             self.dtype_policy = DTypePolicy(dtypes.standardize_dtype(moved))
@@ -433,7 +438,8 @@ class Layer(VariableModule):
         if len(nodes) != 1:
             times = "never" if not nodes else f"{len(nodes)} times"
             raise InvalidArgumentError(
-                f"layer {self.name!r} was called on placeholders {times}: `input` and `output` say something only after one call."
+                f"layer {self.name!r} was called on placeholders {times}: `input` and `output` say something only "
+                "after one call."
             )
         return nodes[0]
 
@@ -541,7 +547,8 @@ class Layer(VariableModule):
     def _set_container(self, name: str, value: Any) -> None:
         holder = tracking.holder_of(value)
         if holder is not None:
-            # The container itself is the attribute; the holder beside it, under the same name, tells torch what is in it.
+            # The container itself is the attribute; the holder beside it, under the same name, tells torch what is in
+            # it.
             self.__dict__.pop(name, None)
             self._modules[name] = holder
             holder.train(self.training)
@@ -568,8 +575,8 @@ class Layer(VariableModule):
             self._buffers[name] = variable
 
     def __getstate__(self) -> dict[str, Any]:
-        # The graphs that a layer was called in belong to their models, not to a copy of the layer; copied from here, call by
-        # call, a deep one would overflow the stack.
+        # The graphs that a layer was called in belong to their models, not to a copy of the layer; copied from here,
+        # call by call, a deep one would overflow the stack.
         given = {name: value for name, value in self._init_arguments.items() if not keras_tensors(value)}
         graphs = {
             "_init_arguments": given,
@@ -578,7 +585,7 @@ class Layer(VariableModule):
             "_loss_owners": [],
             "_provisional_names": {},
         }
-        return {**super().__getstate__(), **graphs}  # type: ignore[misc]  # torch's is untyped
+        return {**super().__getstate__(), **graphs}  # type: ignore[no-untyped-call]  # torch's is untyped
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
@@ -625,7 +632,8 @@ def _takes(cls: type[Layer], argument: str) -> bool:
 def _forgotten_super(layer: Layer, name: str) -> str:
     cls = type(layer).__name__
     return (
-        f"{cls}.__init__ must call `super().__init__()` before it sets layers, weights or lists, and before the layer is used. "
+        f"{cls}.__init__ must call `super().__init__()` before it sets layers, weights or lists, and before the "
+        "layer is used. "
         f"Received: the attribute {name!r} of a {cls} without it"
     )
 
@@ -640,7 +648,7 @@ def _recording_arguments(init: Callable[..., None]) -> Callable[..., None]:
     signature = inspect.signature(init)
 
     @functools.wraps(init)
-    def __init__(self: Layer, *args: Any, **kwargs: Any) -> None:
+    def recording(self: Layer, *args: Any, **kwargs: Any) -> None:
         if "_init_arguments" not in self.__dict__:
             kwargs = modern_arguments(tuple(base.__name__ for base in type(self).__mro__), kwargs)
             try:
@@ -650,7 +658,7 @@ def _recording_arguments(init: Callable[..., None]) -> Callable[..., None]:
             self.__dict__["_init_arguments"] = dict(list(bound.arguments.items())[1:])
         init(self, *args, **kwargs)
 
-    return __init__
+    return recording
 
 
 def _building_once(build: Callable[..., None]) -> Callable[..., None]:
@@ -700,7 +708,6 @@ def _wanted_shape(
     return None if batch_shape is None else standardize_shape(batch_shape)
 
 
-@functools.cache
 def _own_arguments(cls: type[Layer]) -> tuple[str, ...]:
     """The names of a class's constructor arguments, without those that every layer takes."""
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -710,7 +717,8 @@ def _own_arguments(cls: type[Layer]) -> tuple[str, ...]:
 
 
 def _config_value(layer: Layer, name: str) -> Any:
-    """An argument of the constructor as the layer keeps it; as it was given, if the layer keeps nothing of that name."""
+    """An argument of the constructor as the layer keeps it; as it was given, if the layer keeps nothing of that
+    name."""
     if hasattr(layer, name):
         value = getattr(layer, name)
     elif name in layer._init_arguments:

@@ -30,7 +30,8 @@ def adopt(model: torch.nn.Module, function: Function) -> None:
         name = name_of(module)
         if taken.setdefault(name, module) is not module:
             raise InvalidArgumentError(
-                f"the names of a model's layers must differ, to find them and their weights by name. Received: two named {name!r}"
+                "the names of a model's layers must differ, to find them and their weights by name. Received: "
+                f"two named {name!r}"
             )
         held = (key for key, known in model._modules.items() if known is module)
         attribute = next(held, None) or attribute_for(model, module)
@@ -49,8 +50,9 @@ def adopt(model: torch.nn.Module, function: Function) -> None:
 def attribute_for(model: torch.nn.Module, module: torch.nn.Module) -> str:
     """The attribute under which a model holds one of its modules: its name, as far as Python and the model allow.
 
-    Names by counter, such as "dense_26", count from the beginning in each model: two models made alike have `state_dict`s
-    alike. A layer named "metrics" or "fit" must not hide the model's own, nor "a.b" another one named "a_b".
+    Names by counter, such as "dense_26", count from the beginning in each model: two models made alike have
+    `state_dict`s alike. A layer named "metrics" or "fit" must not hide the model's own, nor "a.b" another one named
+    "a_b".
     """
     name, by_class = name_of(module), to_snake_case(type(module).__name__)
     if re.fullmatch(rf"({by_class}|functional)(_\d+)?", name):
@@ -125,12 +127,17 @@ class InputReader:
             leaves = flatten(data)
         if len(leaves) != self._count:
             raise InvalidInputError(
-                f"model {self._model_name!r} has {self._count} input(s): {self.names}. Received: {len(leaves)} tensor(s)"
+                f"model {self._model_name!r} has {self._count} input(s): {self.names}. Received: {len(leaves)} "
+                "tensor(s)"
             )
         return leaves
 
     def _fit(self, tensor: Any, index: int) -> Any:
-        if type(tensor) is Tensor and tensor.dtype is self._dtypes[index] and tensor.shape[1:] == self._sample_shapes[index]:
+        if (
+            type(tensor) is Tensor
+            and tensor.dtype is self._dtypes[index]
+            and tensor.shape[1:] == self._sample_shapes[index]
+        ):
             return tensor  # what nearly every call is: nothing to look at more closely
         wanted = self._shapes[index]
         if len(tensor.shape) != len(wanted):
@@ -155,6 +162,7 @@ class InputReader:
 
     def _misfit(self, tensor: Any, index: int) -> str:
         return (
-            f"the input {self.names[index]!r} of model {self._model_name!r} takes the shape {self._shapes[index]}, where None is any "
+            f"the input {self.names[index]!r} of model {self._model_name!r} takes the shape "
+            f"{self._shapes[index]}, where None is any "
             f"size. Received: a tensor of shape={tuple(tensor.shape)}"
         )

@@ -51,7 +51,7 @@ class Model(Layer):
         torch.Size([3, 2])
     """
 
-    def __init__(
+    def __init__(  # type: ignore[misc]  # `name` may be given by place, as in Keras, and by the options' name
         self, inputs: Any = None, outputs: Any = None, name: str | None = None, **base: Unpack[LayerOptions]
     ) -> None:
         if (inputs is None) != (outputs is None):
@@ -240,7 +240,7 @@ class Model(Layer):
 
     # --- training -----------------------------------------------------------------------------------------------------
 
-    def compile(  # type: ignore[override]  # torch.nn.Module.compile is another thing; see below
+    def compile(
         self,
         optimizer: Any = "rmsprop",
         loss: Any = None,

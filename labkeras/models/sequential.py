@@ -84,7 +84,9 @@ class Sequential(Model):
         if self.built:
             return
         if not self._sequence:
-            raise InvalidArgumentError(f"the Sequential model {self.name!r} has no layers to build. Received: an empty model")
+            raise InvalidArgumentError(
+                f"the Sequential model {self.name!r} has no layers to build. Received: an empty model"
+            )
         if self._input is None and input_shape is not None:
             shape = standardize_shape(tuple(input_shape))
             dtype = getattr(self._sequence[0], "compute_dtype", config.floatx())
@@ -144,7 +146,7 @@ class Sequential(Model):
         return {**super().__getstate__(), "_outputs": [], **({} if self._function is None else {"_input": None})}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+        super().__setstate__(state)  # type: ignore[no-untyped-call]  # torch's is untyped
         if self._function is not None:
             self._input = self._function.inputs_structure
             object.__setattr__(self, "_outputs", [node.outputs for node in self._function.nodes])
@@ -157,14 +159,16 @@ class Sequential(Model):
             return
         if not isinstance(layer, torch.nn.Module):
             raise InvalidTypeError(
-                f"a Sequential model takes layers, modules of torch's and, first, `Input(shape)`. Received: {layer!r} of "
+                "a Sequential model takes layers, modules of torch's and, first, `Input(shape)`. Received: "
+                f"{layer!r} of "
                 f"type {type(layer).__name__}" + (": a class, not a layer: call it" if isinstance(layer, type) else "")
             )
         if not hasattr(layer, "name") and not hasattr(layer, "_labkeras_name"):
             layer.__dict__["_labkeras_name"] = auto_name(type(layer).__name__)
         if any(name_of(other) == name_of(layer) for other in self._sequence):
             raise InvalidArgumentError(
-                f"the names of a model's layers must differ. Received: a second layer named {name_of(layer)!r} in {self.name!r}"
+                f"the names of a model's layers must differ. Received: a second layer named {name_of(layer)!r} in "
+                f"{self.name!r}"
             )
         if not self._sequence and self._input is None and getattr(layer, "_wanted_batch_shape", None) is not None:
             self._input = Input(batch_shape=layer._wanted_batch_shape)  # type: ignore[arg-type]  # a Layer's attribute
@@ -178,7 +182,8 @@ class Sequential(Model):
     def _begin_with(self, layer: InputLayer) -> None:
         if self._sequence or self._input is not None:
             raise InvalidArgumentError(
-                f"`Input` must come first in a Sequential model. Received: {layer!r} after {len(self._sequence)} layer(s)"
+                f"`Input` must come first in a Sequential model. Received: {layer!r} after {len(self._sequence)} "
+                "layer(s)"
             )
         self._input = layer.output
 

@@ -69,9 +69,7 @@ def _same_fit(pair: Pair, compile_arguments: Callable[[Any], dict[str, Any]], *d
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop"])
 def test_every_optimizer_by_name(optimizer: str) -> None:
     x, y = _data()
-    _same_fit(
-        _pair(_classifier), lambda _: {"optimizer": optimizer, "loss": "sparse_categorical_crossentropy"}, x, y
-    )
+    _same_fit(_pair(_classifier), lambda _: {"optimizer": optimizer, "loss": "sparse_categorical_crossentropy"}, x, y)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +99,13 @@ def test_validation_data_and_several_metrics() -> None:
         lambda package: {
             "optimizer": package.optimizers.Adam(0.01),
             "loss": package.losses.BinaryCrossentropy(),
-            "metrics": ["acc", package.metrics.AUC(name="auc"), package.metrics.Precision(), package.metrics.Recall(), "mae"],
+            "metrics": [
+                "acc",
+                package.metrics.AUC(name="auc"),
+                package.metrics.Precision(),
+                package.metrics.Recall(),
+                "mae",
+            ],
         },
         x,
         (y > 0).astype("float32")[:, None],
@@ -204,7 +208,9 @@ def test_several_outputs_with_losses_weights_and_metrics_by_name(as_dict: bool) 
         [x, x * 2],
         targets,
     )
-    assert ours.evaluate([x, x], targets, verbose=0) == pytest.approx(theirs.evaluate([x, x], targets, verbose=0), rel=1e-4)
+    assert ours.evaluate([x, x], targets, verbose=0) == pytest.approx(
+        theirs.evaluate([x, x], targets, verbose=0), rel=1e-4
+    )
 
 
 def test_several_outputs_with_lists() -> None:
@@ -222,7 +228,9 @@ def test_several_outputs_with_lists() -> None:
     )
 
 
-@pytest.mark.filterwarnings("ignore:Gradients do not exist:UserWarning")  # Keras's: an output without a loss trains nothing
+@pytest.mark.filterwarnings(
+    "ignore:Gradients do not exist:UserWarning"
+)  # Keras's: an output without a loss trains nothing
 def test_inputs_by_name() -> None:
     x, y = _data()
     _same_fit(
@@ -254,7 +262,9 @@ def test_evaluate_without_metrics_returns_one_number() -> None:
 def test_predict_returns_all_rows_in_order() -> None:
     x, _ = _data()
     ours, theirs = _pair(_classifier)
-    np.testing.assert_allclose(ours.predict(x, batch_size=7, verbose=0), theirs.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        ours.predict(x, batch_size=7, verbose=0), theirs.predict(x, verbose=0), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_predict_keeps_the_structure_of_the_outputs() -> None:
