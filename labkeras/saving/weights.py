@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from labkeras.dtypes import standardize_dtype
-from labkeras.errors import FileFormatError, LabkerasError
+from labkeras.errors import FileFormatError, LabkerasError, SerializationError
 from labkeras.random import SeedGenerator
 from labkeras.saving.hdf5 import Stored, WeightsReader, WeightsWriter
 from labkeras.saving.own_variables import array_of, has_own_format, own_variables
@@ -99,7 +99,7 @@ class _Plan:
             for variable, tensor in values:
                 variable.copy_(tensor)
         for optimizer, arrays in states:
-            optimizer.load_own_variables(arrays)
+            _load_state(optimizer, arrays)
 
     def _add_part(self, place: str, part: Any, stored: Mapping[str, Stored]) -> None:
         own = own_variables(part)
@@ -136,6 +136,16 @@ class _Plan:
         self.faults += faults
         if not faults:
             self.optimizers.append((optimizer, stored))
+
+
+def _load_state(optimizer: Any, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
+    """Files keep the learning rate in 32 bits: if the config has it in full, and both agree, that one stays."""
+    rate = None
+    with contextlib.suppress(SerializationError):  # an optimizer of torch
+        rate = optimizer.get_config().get("learning_rate")
+    optimizer.load_own_variables(arrays)
+    if isinstance(rate, float) and np.float32(rate) == np.float32(optimizer.learning_rate.item()):
+        optimizer.learning_rate = rate
 
 
 class _Values(Mapping[str, Any]):

@@ -308,7 +308,17 @@ def _a(kind: str) -> str:
     return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
+# Layers of Keras's that run or open what a file brings along.
+_NEVER_READ = {
+    "Lambda": "it holds a function, often as bytecode, and labkeras never runs code from a file: make it a layer",
+    "TFSMLayer": "it runs a SavedModel of TensorFlow's that lies elsewhere",
+    "TorchModuleWrapper": "it holds a pickled module, and unpickling runs code: put the module into the model as it is",
+}
+
+
 def _unknown(config: dict[str, Any], name: str, kind: str | None) -> str:
+    if is_core(str(config.get("module"))) and name in _NEVER_READ:
+        return f"the layer {name!r} of Keras is not read: {_NEVER_READ[name]}."
     known = [name for one in (KINDS if kind is None else (kind,)) for name in registry_of(one).names()]
     known += [str(key) for scope in active_scopes() for key in scope]
     return (
