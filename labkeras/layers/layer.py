@@ -1,52 +1,41 @@
 """Layer: build once, call, weights, config."""
 
 import functools
-import inspect
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from types import MappingProxyType
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from labkeras import activations, constraints, dtypes, initializers, naming, regularizers, serialization
+from labkeras import constraints, dtypes, initializers, naming, regularizers, serialization
 from labkeras.dtypes import DTypePolicy
-from labkeras.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, did_you_mean
+from labkeras.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError
 from labkeras.graph.shape_inference import infer
 from labkeras.graph.symbolic import KerasTensor, Node, Shape, any_symbolic, keras_tensors, standardize_shape
 from labkeras.layers import tracking
 from labkeras.layers.calling import CallSpec, build_for, call_eagerly, call_symbolically, calls
-from labkeras.legacy import modern_arguments
+from labkeras.layers.signature import (
+    LayerOptions,
+    config_of_arguments,
+    recording_arguments,
+    restored,
+    takes,
+    unknown_arguments,
+    wanted_shape,
+)
+from labkeras.layers.state import as_array, free_name, own_tensors, set_trainable, state_of, unique, weights_of
 from labkeras.nest import flatten, map_structure
-from labkeras.random import SeedGenerator
 from labkeras.variable import Variable, VariableModule, name_scope
 
-__all__ = ["Layer", "LayerOptions", "config_of_arguments", "kept_dtype"]
+__all__ = ["Layer", "LayerOptions", "kept_dtype", "map_shapes"]
 
 
 # A tuple: `list | dict | tuple` is something that torch.compile cannot follow here.
 _CONTAINERS = (list, dict, tuple)
 _TABLES_OF_TORCH = frozenset(vars(torch.nn.Module()))
 _NOTHING: dict[str, Any] = {}
-
-
-class LayerOptions(TypedDict, total=False):
-    """Arguments that every layer takes, by keyword."""
-
-    name: str | None
-    trainable: bool
-    dtype: Any
-    autocast: bool
-    activity_regularizer: Any
-    input_shape: Sequence[int | None] | None
-    batch_shape: Sequence[int | None] | None
-    batch_size: int | None
-    input_dim: int | None
-
-
-# What the base's config says, or what only builds a layer: no settings of a class, even if its signature repeats them.
-_OF_EVERY_LAYER = frozenset(LayerOptions.__annotations__) - {"activity_regularizer", "input_dim"}
 
 
 class Layer(VariableModule):
@@ -94,7 +83,7 @@ class Layer(VariableModule):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "__init__" in vars(cls):
-            cls.__init__ = _recording_arguments(cls.__init__)  # type: ignore[method-assign]  # the same signature
+            cls.__init__ = recording_arguments(cls.__init__)  # type: ignore[method-assign]  # the same signature
         if "build" in vars(cls):
             cls.build = _building_once(cls.build)  # type: ignore[method-assign]  # the same signature
         cls._call_spec = CallSpec.of(cls.call)
@@ -115,7 +104,7 @@ class Layer(VariableModule):
         **unknown: Any,
     ) -> None:
         if unknown:
-            raise _unknown_arguments(type(self), unknown)
+            raise unknown_arguments(type(self), unknown)
         super().__init__()
         if name is not None and (not isinstance(name, str) or not name or "/" in name):
             raise InvalidArgumentError(f"`name` must be a non-empty string without '/'. Received: name={name!r}")
@@ -133,7 +122,7 @@ class Layer(VariableModule):
         self.__dict__["_loss_owners"] = []
         self._build_shapes: dict[str, Any] | None = None
         self._called = False
-        self._wanted_batch_shape = _wanted_shape(input_shape, batch_shape, batch_size, input_dim)
+        self._wanted_batch_shape = wanted_shape(input_shape, batch_shape, batch_size, input_dim)
         self.eval()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -245,7 +234,7 @@ class Layer(VariableModule):
         variable.constraint = constraints.get(constraint)
         if not self._trainable:
             variable.trainable = False
-        attribute = _free_name(self, variable.name)
+        attribute = free_name(self, variable.name)
         self._own(attribute, variable, trainable)
         self._provisional_names[id(variable)] = attribute
         return variable
@@ -253,7 +242,7 @@ class Layer(VariableModule):
     @property
     def weights(self) -> list[Any]:
         """All weights, the layer's own first; `get_weights` follows this order. Seeds and metrics are not weights."""
-        return _unique(_weights_of(self))
+        return unique(weights_of(self))
 
     @property
     def trainable_weights(self) -> list[Any]:
@@ -268,7 +257,7 @@ class Layer(VariableModule):
     @property
     def variables(self) -> list[Any]:
         """The weights, and the states of seeds and metrics."""
-        return _unique(_state_of(self))
+        return unique(state_of(self))
 
     @property
     def trainable_variables(self) -> list[Any]:
@@ -292,11 +281,11 @@ class Layer(VariableModule):
             if parameter is not None:
                 parameter.requires_grad_(bool(value))
         for child in self.children():
-            _set_trainable(child, bool(value))
+            set_trainable(child, bool(value))
 
     def get_weights(self) -> list[np.ndarray[Any, Any]]:
         """The values of all weights, as arrays, in the order of `weights`."""
-        return [weight.numpy() if isinstance(weight, Variable) else _array(weight) for weight in self.weights]
+        return [weight.numpy() if isinstance(weight, Variable) else as_array(weight) for weight in self.weights]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Replaces the values of all weights.
@@ -329,8 +318,8 @@ class Layer(VariableModule):
         Args:
             store: takes arrays under names, "0", "1", … here.
         """
-        for index, variable in enumerate(_own_tensors(self)):
-            store[str(index)] = _array(variable)
+        for index, variable in enumerate(own_tensors(self)):
+            store[str(index)] = as_array(variable)
 
     def load_own_variables(self, store: Mapping[str, Any]) -> None:
         """Takes the layer's own variables from a file, as `save_own_variables` wrote them.
@@ -341,7 +330,7 @@ class Layer(VariableModule):
         Raises:
             InvalidArgumentError: if their number or a shape differs.
         """
-        own = _own_tensors(self)
+        own = own_tensors(self)
         arrays = [store[str(index)] for index in range(len(own))] if len(store) == len(own) else []
         fitting = [tuple(variable.shape) == array.shape for variable, array in zip(own, arrays, strict=False)]
         if len(arrays) != len(own) or not all(fitting):
@@ -464,9 +453,9 @@ class Layer(VariableModule):
             return cls(**config)
         # A class without `**kwargs` has nowhere to take name, dtype and trainable: they are set afterwards.
         later = {
-            name: config[name] for name in ("name", "dtype", "trainable") if name in config and not _takes(cls, name)
+            name: config[name] for name in ("name", "dtype", "trainable") if name in config and not takes(cls, name)
         }
-        layer = cls(**{name: _restored(value) for name, value in config.items() if name not in later})
+        layer = cls(**{name: restored(value) for name, value in config.items() if name not in later})
         layer.name = later.get("name", layer.name)
         layer.dtype_policy = dtypes.get(later.get("dtype", layer.dtype_policy))
         if not later.get("trainable", True):
@@ -604,12 +593,6 @@ def _has_default_config(cls: type[Layer]) -> bool:
     return getattr(cls.get_config, "is_default", False)
 
 
-def config_of_arguments(layer: Layer) -> dict[str, Any]:
-    """The arguments in the class's own signature, as a config has them."""
-    values = {name: _config_value(layer, name) for name in _own_arguments(type(layer))}
-    return {name: value for name, value in values.items() if value is not None or name not in layer._optional_config}
-
-
 def kept_dtype(layer: Layer, tensor: Any) -> str:
     """The data type of an input within `call`: the layer's compute type if it is a float, its own otherwise."""
     return layer.compute_dtype if layer.autocast and "float" in tensor.dtype else str(tensor.dtype)
@@ -622,11 +605,6 @@ def map_shapes(function: Callable[[Shape], Any], shapes: Any) -> Any:
     if isinstance(shapes, list | tuple) and not all(size is None or isinstance(size, int) for size in shapes):
         return [map_shapes(function, shape) for shape in shapes]
     return function(tuple(shapes))
-
-
-def _takes(cls: type[Layer], argument: str) -> bool:
-    parameters = inspect.signature(cls.__init__).parameters
-    return argument in parameters or any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values())
 
 
 def _forgotten_super(layer: Layer, name: str) -> str:
@@ -643,24 +621,6 @@ def _tuples(shape: Any) -> Any:
     return map_shapes(tuple, shape)
 
 
-def _recording_arguments(init: Callable[..., None]) -> Callable[..., None]:
-    """An `__init__` that first notes its arguments, for `get_config`, and puts today's words in place of old ones."""
-    signature = inspect.signature(init)
-
-    @functools.wraps(init)
-    def recording(self: Layer, *args: Any, **kwargs: Any) -> None:
-        if "_init_arguments" not in self.__dict__:
-            kwargs = modern_arguments(tuple(base.__name__ for base in type(self).__mro__), kwargs)
-            try:
-                bound = signature.bind(self, *args, **kwargs)
-            except TypeError as error:
-                raise _wrong_arguments(type(self), signature, kwargs, error) from None
-            self.__dict__["_init_arguments"] = dict(list(bound.arguments.items())[1:])
-        init(self, *args, **kwargs)
-
-    return recording
-
-
 def _building_once(build: Callable[..., None]) -> Callable[..., None]:
     """A `build` whose weights' paths begin with the layer's name, and after which the layer is built."""
 
@@ -674,112 +634,3 @@ def _building_once(build: Callable[..., None]) -> Callable[..., None]:
         self.built = True
 
     return build_once
-
-
-def _wrong_arguments(
-    cls: type[Layer], signature: inspect.Signature, kwargs: dict[str, Any], error: TypeError
-) -> Exception:
-    known = [*signature.parameters, *LayerOptions.__annotations__]
-    unknown = {name: value for name, value in kwargs.items() if name not in known}
-    if unknown:
-        return _unknown_arguments(cls, unknown)
-    return InvalidTypeError(f"{cls.__name__}: {error}. Received: {kwargs!r}")
-
-
-def _unknown_arguments(cls: type[Layer], unknown: dict[str, Any]) -> InvalidArgumentError:
-    known = [*_own_arguments(cls), *LayerOptions.__annotations__]
-    hints = "".join(did_you_mean(name, known) for name in unknown)
-    given = ", ".join(f"{name}={value!r}" for name, value in unknown.items())
-    return InvalidArgumentError(
-        f"{cls.__name__} has no argument {', '.join(map(repr, unknown))}.{hints} Received: {given}"
-    )
-
-
-def _wanted_shape(
-    input_shape: Sequence[int | None] | None,
-    batch_shape: Sequence[int | None] | None,
-    batch_size: int | None,
-    input_dim: int | None,
-) -> Shape | None:
-    if input_dim is not None:
-        input_shape = (input_dim,)
-    if input_shape is not None:
-        return (batch_size, *standardize_shape(input_shape))
-    return None if batch_shape is None else standardize_shape(batch_shape)
-
-
-def _own_arguments(cls: type[Layer]) -> tuple[str, ...]:
-    """The names of a class's constructor arguments, without those that every layer takes."""
-    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
-    own = [parameter.name for parameter in parameters if parameter.kind in named]
-    return tuple(name for name in own if name not in _OF_EVERY_LAYER)
-
-
-def _config_value(layer: Layer, name: str) -> Any:
-    """An argument of the constructor as the layer keeps it; as it was given, if the layer keeps nothing of that
-    name."""
-    if hasattr(layer, name):
-        value = getattr(layer, name)
-    elif name in layer._init_arguments:
-        value = layer._init_arguments[name]
-    else:
-        value = inspect.signature(type(layer).__init__).parameters[name].default
-    if inspect.isfunction(value) or inspect.isbuiltin(value):
-        return activations.serialize(value)
-    return serialization.serialize_keras_object(value)
-
-
-def _restored(value: Any) -> Any:
-    if isinstance(value, dict) and "class_name" in value and "config" in value:
-        return serialization.deserialize_keras_object(value)
-    return value
-
-
-def _free_name(layer: Layer, name: str) -> str:
-    candidate, number = name.replace(".", "_"), 0
-    while candidate in layer._parameters or candidate in layer._buffers or hasattr(type(layer), candidate):
-        number += 1
-        candidate = f"{name}_{number}"
-    return candidate
-
-
-def _set_trainable(module: torch.nn.Module, value: bool) -> None:
-    if isinstance(module, Layer):
-        module.trainable = value
-    elif isinstance(module, tracking._Holder):
-        for child in module.children():
-            _set_trainable(child, value)
-    else:
-        module.requires_grad_(value)
-
-
-def _own_tensors(module: torch.nn.Module) -> list[Any]:
-    buffers = (buffer for name, buffer in module._buffers.items() if name not in module._non_persistent_buffers_set)
-    return [tensor for tensor in (*module._parameters.values(), *buffers) if tensor is not None]
-
-
-def _weights_of(module: torch.nn.Module) -> list[Any]:
-    weights = [] if isinstance(module, SeedGenerator) else _own_tensors(module)
-    for child in module.children():
-        weights.extend(_weights_of(child))
-    return weights
-
-
-def _state_of(module: torch.nn.Module) -> list[Any]:
-    state = _own_tensors(module)
-    # Keras's order: a layer's own seeds come before the layers within it.
-    children = sorted(module.children(), key=lambda child: not isinstance(child, SeedGenerator))
-    for child in children:
-        state.extend(_state_of(child))
-    return state
-
-
-def _array(tensor: Tensor) -> np.ndarray[Any, Any]:
-    values = tensor.detach().cpu()
-    # NumPy has no bfloat16.
-    return (values.float() if values.dtype is torch.bfloat16 else values).numpy().copy()
-
-
-def _unique(tensors: list[Any]) -> list[Any]:
-    return list({id(tensor): tensor for tensor in tensors}.values())

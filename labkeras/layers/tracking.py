@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-__all__ = ["TrackedDict", "TrackedList", "holds_modules", "track"]
+__all__ = ["Holder", "TrackedDict", "TrackedList", "holds_modules", "track"]
 
 
-class _Holder(torch.nn.Module):
+class Holder(torch.nn.Module):
     """Owns the modules of one container; never called."""
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class TrackedList(list[Any]):
 
     def __init__(self, items: Any = ()) -> None:
         super().__init__(track(item) for item in items)
-        self._holder = _Holder()
+        self._holder = Holder()
         _register(self._holder, enumerate(self))
 
 
@@ -36,14 +36,14 @@ class TrackedDict(dict[Any, Any]):
 
     def __init__(self, items: Any = ()) -> None:
         super().__init__((key, track(value)) for key, value in dict(items).items())
-        self._holder = _Holder()
+        self._holder = Holder()
         _register(self._holder, self.items())
 
 
 class _TrackedTuple(tuple[Any, ...]):
     """A tuple whose modules belong to a layer."""
 
-    _holder: _Holder
+    _holder: Holder
 
 
 def track(value: Any) -> Any:
@@ -56,7 +56,7 @@ def track(value: Any) -> Any:
         return TrackedDict(value)
     if type(value) is tuple and holds_modules(value):
         tracked = _TrackedTuple(track(item) for item in value)
-        tracked._holder = _Holder()
+        tracked._holder = Holder()
         _register(tracked._holder, enumerate(tracked))
         return tracked
     return value
@@ -76,7 +76,7 @@ def holds_modules(value: Any) -> bool:
     return isinstance(value, list | tuple) and any(map(holds_modules, value))
 
 
-def _register(holder: _Holder, items: Iterator[tuple[Any, Any]] | Any) -> None:
+def _register(holder: Holder, items: Iterator[tuple[Any, Any]] | Any) -> None:
     holder._modules.clear()
     for key, value in items:
         module = value if isinstance(value, torch.nn.Module) else holder_of(value)
@@ -89,7 +89,7 @@ def _following(method: Callable[..., Any], is_list: bool) -> Callable[..., Any]:
 
     def changed(self: Any, *args: Any, **kwargs: Any) -> Any:
         result = method(self, *(track(arg) for arg in args), **{name: track(arg) for name, arg in kwargs.items()})
-        holder = self.__dict__.setdefault("_holder", _Holder())  # absent while a copy is being filled
+        holder = self.__dict__.setdefault("_holder", Holder())  # absent while a copy is being filled
         _register(holder, enumerate(self) if is_list else self.items())
         return result
 

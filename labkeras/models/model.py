@@ -16,6 +16,7 @@ from labkeras.graph.function import Function
 from labkeras.graph.input import InputLayer
 from labkeras.graph.symbolic import KerasTensor
 from labkeras.layers.layer import Layer, LayerOptions, map_shapes
+from labkeras.layers.tracking import Holder
 from labkeras.legacy import modern_arguments
 from labkeras.models.compile_config import compile_config, read_compile_config
 from labkeras.models.config import graph_config
@@ -640,7 +641,7 @@ def _child_layers(module: torch.nn.Module) -> list[Any]:
     for child in module.children():
         if isinstance(child, SeedGenerator) or _is_metric(child):
             continue
-        if type(child).__name__ == "_Holder":
+        if isinstance(child, Holder):
             layers.extend(_child_layers(child))
         else:
             layers.append(child)

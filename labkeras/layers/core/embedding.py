@@ -10,7 +10,8 @@ from labkeras import constraints, initializers, regularizers
 from labkeras.errors import InvalidInputError
 from labkeras.graph.symbolic import Shape
 from labkeras.layers.arguments import positive_integer, refuse
-from labkeras.layers.layer import Layer, LayerOptions, config_of_arguments
+from labkeras.layers.layer import Layer, LayerOptions
+from labkeras.layers.signature import config_of_arguments
 
 __all__ = ["Embedding"]
 
