@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 EXAMPLE := plugins/labkeras-example
-PYTEST_ARGS ?=
+# Test processes: one a core.
+PYTEST_ARGS ?= --numprocesses auto
 
 BASE := $(VENV)/.stamp-base
 TESTS := $(VENV)/.stamp-tests
