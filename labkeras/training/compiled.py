@@ -1,5 +1,6 @@
 """Compiled: what `compile()` resolved, and the loss and metrics of one batch."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -182,6 +183,14 @@ class Compiled:
             for index, _, metric, weighted in self._output_metrics:
                 metric.update_state(targets[index], _detached(outputs[index]), weights[index] if weighted else None)
 
+    def logs_of_all(self) -> dict[str, Any]:
+        """The logs over all processes of a run, each of which must ask for them; they wait for each other."""
+        with contextlib.ExitStack() as stack:
+            for metric in (*self.metrics, *self._of_layers):
+                if hasattr(metric, "synced"):  # torchmetrics do it by themselves
+                    stack.enter_context(metric.synced())
+            return self.logs()
+
     def logs(self) -> dict[str, Any]:
         """The loss and the metrics since they were last reset, by name."""
         logs = {"loss": self.loss_tracker.result()}
@@ -198,6 +207,14 @@ class Compiled:
         """Starts the loss and the metrics anew."""
         for metric in (*self.metrics, *self._of_layers):
             metric.reset_state()
+
+    def unshare(self) -> None:
+        """Gives this process state of its own: what is sent to a new process stays in memory that all of them see."""
+        for metric in (*self.metrics, *self._of_layers):
+            for variable in getattr(metric, "variables", ()):
+                variable.data = variable.detach().clone()
+        for state in getattr(self.optimizer, "state", {}).values():
+            state |= {name: value.clone() for name, value in state.items() if isinstance(value, Tensor)}
 
     def follow(self, model: torch.nn.Module) -> None:
         """Takes the metrics that layers of a model update into the logs."""

@@ -6,6 +6,8 @@ a `torch.utils.data.DataLoader` above all, is used as it is.
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from labkeras import config
 from labkeras.dtypes import to_torch
 from labkeras.errors import DataError, InvalidArgumentError
 from labkeras.nest import flatten, map_structure
+from labkeras.training.rows import BatchRows
 
 __all__ = ["ArrayData", "Batches", "Steps", "as_batches", "ready", "split", "unpack"]
 
@@ -55,6 +58,9 @@ class Batches:
         # The epoch begins with its first batch: Lightning makes an iterator more than it uses, and rows are shuffled once.
         begun, self._begun = self._begun, None
         yield from self._source() if begun is None else begun
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_begun": None}  # where an iteration stands cannot go to another process
 
     def peek(self) -> Batch | None:
         """The first batch of the next epoch, which that epoch still begins with; None if there is none."""
@@ -126,44 +132,6 @@ class ArrayData:
 
     def _parts(self) -> tuple[Any, Any, Any]:
         return self.x, self.y, self.sample_weight
-
-
-class _BatchRows:
-    """The row numbers of the batches of an epoch; slices where the order is that of the rows.
-
-    In a distributed run each process gets its own rows. In training all get equally many, some rows twice where that does not come
-    out even: processes wait for each other in each step. In validation each row counts once.
-    """
-
-    def __init__(self, length: int, batch_size: int, shuffle: bool, trains: bool) -> None:
-        self.length = length
-        self.batch_size = batch_size
-        self.shuffle = shuffle
-        self.trains = trains
-
-    def __len__(self) -> int:
-        rank, processes = _place()
-        own = -(-self.length // processes) if self.trains else len(range(rank, self.length, processes))
-        return -(-own // self.batch_size)
-
-    def __iter__(self) -> Iterator[Any]:
-        rank, processes = _place()
-        if processes > 1:
-            return iter(torch.split(self._own_rows(rank, processes), self.batch_size))
-        starts = range(0, self.length, self.batch_size)
-        if not self.shuffle:
-            return (slice(start, min(start + self.batch_size, self.length)) for start in starts)
-        return iter(torch.split(torch.randperm(self.length), self.batch_size))
-
-    def _own_rows(self, rank: int, processes: int) -> Tensor:
-        rows = torch.arange(self.length)
-        if self.shuffle:
-            # One order for all: the first process's.
-            seed = [int(torch.randint(2**62, ()))]
-            torch.distributed.broadcast_object_list(seed, src=0)
-            rows = torch.randperm(self.length, generator=torch.Generator().manual_seed(seed[0]))
-        missing = -self.length % processes if self.trains else 0
-        return torch.cat([rows, rows.repeat(-(-missing // self.length))[:missing]])[rank::processes]
 
 
 def as_batches(
@@ -271,17 +239,13 @@ def _as_tensors(structure: Any) -> Any:
 
 
 def _from_arrays(data: ArrayData, batch_size: int, shuffle: bool, steps: int | None, trains: bool) -> Batches:
-    rows = _BatchRows(len(data), batch_size, shuffle, trains)
-
-    def epoch() -> Iterator[Batch]:
-        # Without a DataLoader: it has nothing to load here, and costs 20 µs a batch.
-        return map(data.__getitem__, rows)
-
+    rows = BatchRows(len(data), batch_size, shuffle, trains)
+    epoch = _ArrayEpoch(data, rows)
     if steps is None:
         return Batches(epoch, rows.__len__)
     if trains:
-        return _continued(epoch, steps)
-    return Batches(lambda: itertools.islice(epoch(), steps), lambda: min(steps, len(rows)))
+        return Batches(_Endless(epoch, steps), steps)
+    return Batches(_Limited(epoch, steps), partial(_at_most, steps, rows))
 
 
 def _from_iterable(
@@ -299,36 +263,87 @@ def _from_iterable(
                 f"`{name}` must not be given when `x` is an iterable of batches: each batch holds it. "
                 f"Received: {name} of type {type(value).__name__}"
             )
-    classes = None if class_weight is None else _checked_classes(class_weight)
-
-    def read(batch: Any) -> Batch:
-        x, y, weight = ready(batch)
-        if classes is not None:
-            by_class = class_weights(y, classes)
-            weight = by_class if weight is None else by_class * weight
-        return x, y, weight
-
+    epoch = _IterableEpoch(source, None if class_weight is None else _checked_classes(class_weight))
     if isinstance(source, Iterator):
         # A generator has one pass: every epoch goes on where the last one ended.
-        return Batches(lambda: map(read, itertools.islice(source, steps)), steps, has_one_pass=True)
+        return Batches(_Limited(epoch, steps), steps, has_one_pass=True)
     length = _length(source)
     if length == 0:
         raise DataError("there are no batches to work on: the data is empty. Received: an iterable of length 0")
-    loader = source if isinstance(source, DataLoader) and classes is None else None
     if steps is None:
-        return Batches(lambda: map(read, source), length, loader)
+        loader = source if isinstance(source, DataLoader) and class_weight is None else None
+        return Batches(epoch, length, loader)
     if trains:
-        return _continued(lambda: map(read, source), steps)
-    known = steps if length is None else min(steps, length)
-    return Batches(lambda: map(read, itertools.islice(source, steps)), known)
+        return Batches(_Endless(epoch, steps), steps)
+    return Batches(_Limited(epoch, steps), steps if length is None else min(steps, length))
 
 
-def _place() -> tuple[int, int]:
-    """The rank of this process, and how many there are."""
-    distributed = torch.distributed
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return 0, 1
-    return distributed.get_rank(), distributed.get_world_size()
+@dataclass(frozen=True)
+class _ArrayEpoch:
+    """The batches of arrays. Without a DataLoader, which has nothing to load here, and costs 20 µs a batch."""
+
+    data: ArrayData
+    rows: BatchRows
+
+    def __call__(self) -> Iterator[Batch]:
+        return map(self.data.__getitem__, self.rows)
+
+
+@dataclass(frozen=True)
+class _IterableEpoch:
+    """The batches of a loader, generator or other iterable, read and weighted by class."""
+
+    source: Iterable[Any]
+    classes: Mapping[int, float] | None
+
+    def __call__(self) -> Iterator[Batch]:
+        return map(ready if self.classes is None else self._weighted, self.source)
+
+    def _weighted(self, batch: Any) -> Batch:
+        x, y, weight = ready(batch)
+        by_class = class_weights(y, self.classes or {})
+        return x, y, by_class if weight is None else by_class * weight
+
+
+@dataclass(frozen=True)
+class _Limited:
+    """Not more than so many batches of an epoch."""
+
+    epoch: Callable[[], Iterator[Batch]]
+    steps: int | None
+
+    def __call__(self) -> Iterator[Batch]:
+        return itertools.islice(self.epoch(), self.steps)
+
+
+class _Endless:
+    """Epochs of so many batches that go on through the data, beginning it again where it ends."""
+
+    def __init__(self, epoch: Callable[[], Iterator[Batch]], steps: int) -> None:
+        self.epoch = epoch
+        self.steps = steps
+        self._running: Iterator[Batch] | None = None
+
+    def __call__(self) -> Iterator[Batch]:
+        if self._running is None:
+            self._running = self._again_and_again()
+        return itertools.islice(self._running, self.steps)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_running": None}  # where an iteration stands cannot go to another process
+
+    def _again_and_again(self) -> Iterator[Batch]:
+        while True:
+            empty = True
+            for batch in self.epoch():
+                empty = False
+                yield batch
+            if empty:
+                return
+
+
+def _at_most(steps: int, rows: BatchRows) -> int:
+    return min(steps, len(rows))
 
 
 def _length(source: Iterable[Any]) -> int | None:
@@ -336,22 +351,6 @@ def _length(source: Iterable[Any]) -> int | None:
         return len(source) if isinstance(source, Sized) else None
     except TypeError:  # a DataLoader of an IterableDataset has `__len__`, and nothing to say
         return None
-
-
-def _continued(epoch: Callable[[], Iterator[Any]], steps: int) -> Batches:
-    """Epochs of `steps` batches that go on through the data, beginning it again where it ends."""
-
-    def again_and_again() -> Iterator[Any]:
-        while True:
-            empty = True
-            for batch in epoch():
-                empty = False
-                yield batch
-            if empty:
-                return
-
-    endless = again_and_again()
-    return Batches(lambda: itertools.islice(endless, steps), steps)
 
 
 def _is_loader(x: Any) -> bool:

@@ -20,7 +20,7 @@ from labkeras.nest import flatten, map_structure, pack
 from labkeras.training.compiled import Compiled, LazyLogs
 from labkeras.training.data import Steps, ready
 
-__all__ = ["LitModel", "as_arrays", "call_model"]
+__all__ = ["HomingLitModel", "LitModel", "as_arrays", "call_model"]
 
 
 class LitModel(pl.LightningModule):
@@ -148,7 +148,7 @@ class LitModel(pl.LightningModule):
 
     def on_validation_start(self) -> None:
         if self._in_fit:
-            self.train_logs = self.compiled.logs()
+            self.train_logs = self.compiled.logs_of_all()
         else:
             self._find_regularized()
             self.compiled.follow(self.model)
@@ -169,7 +169,7 @@ class LitModel(pl.LightningModule):
         self.compiled.update(self._loss(x, y, y_pred, weight), y, y_pred, weight)
 
     def on_validation_epoch_end(self) -> None:
-        self.validation_logs = self.compiled.logs()
+        self.validation_logs = self.compiled.logs_of_all()
         self.callbacks.on_test_end(self.validation_logs)
         if self.automatic_optimization:
             self.log_dict({f"val_{name}": value for name, value in self.validation_logs.items()})
@@ -181,7 +181,7 @@ class LitModel(pl.LightningModule):
         self.compiled.reset()
 
     def on_test_epoch_end(self) -> None:
-        self.log_dict({f"test_{name}": value for name, value in self.compiled.logs().items()})
+        self.log_dict({f"test_{name}": value for name, value in self.compiled.logs_of_all().items()})
 
     def on_train_epoch_end(self) -> None:
         if not self._saw_data:
@@ -189,7 +189,7 @@ class LitModel(pl.LightningModule):
             self.trainer.should_stop = True
             return
         # The epoch's row is written here: Lightning calls its own callbacks' hook of this name before the module's.
-        logs = self.train_logs or self.compiled.logs()
+        logs = self.train_logs or self.compiled.logs_of_all()
         if self.automatic_optimization:
             self.log_dict(logs)
         row = dict(sorted(logs.items())) | {f"val_{name}": self.validation_logs[name] for name in sorted(self.validation_logs)}
@@ -259,6 +259,31 @@ class LitModel(pl.LightningModule):
 
     def _to_device(self, leaf: Any) -> Any:
         return leaf.to(self.device, non_blocking=True) if isinstance(leaf, Tensor) else leaf
+
+
+class HomingLitModel(LitModel):
+    """Brings home what a process that Lightning started found out: the weights' `state_dict` is all that comes back from it."""
+
+    def setup(self, stage: str) -> None:
+        if self.compiled is not None:
+            self.compiled.unshare()
+        # Again, in this process: only the first one shows progress, and each has its part of the steps.
+        params = dict(self.callbacks.params)
+        if params.get("steps") is not None:
+            params["steps"] = -(-params["steps"] // self.trainer.world_size)
+        self.callbacks.set_params(params)
+
+    def get_extra_state(self) -> dict[str, Any]:
+        history = self.callbacks.history
+        if history is None:
+            return {}
+        values = {name: [float(value) for value in listed] for name, listed in history.history.items()}
+        return {"epoch": list(history.epoch), "history": values}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        history = self.callbacks.history
+        if history is not None and state:
+            history.epoch, history.history = state["epoch"], state["history"]
 
 
 def call_model(model: Any, x: Any, training: bool) -> Any:

@@ -111,8 +111,8 @@ def run_evaluate(
     _build_on_first_batch(model, batches)
     ours = _callback_list(model, callbacks, verbose, add_history=False, steps=batches.steps)
     run = _Run(model, compiled, trainer, ours)
-    module = run.evaluate(batches)
-    return {name: float(value) for name, value in sorted(module.validation_logs.items())}
+    logs = run.evaluate(batches)
+    return {name: float(value) for name, value in sorted(logs.items())}
 
 
 def run_predict(
@@ -219,11 +219,13 @@ class _Run:
         with self._running("train"):
             self._trainer.fit(module, train, val)
 
-    def evaluate(self, batches: Batches) -> Any:
+    def evaluate(self, batches: Batches) -> dict[str, Any]:
         module = self._module()
         with self._running("eval"):
             self._trainer.validate(module, self._loader(batches), verbose=False)
-        return module
+        # From processes that Lightning started, nothing comes back but what was logged.
+        logged = {name.removeprefix("val_"): value for name, value in self._trainer.callback_metrics.items()}
+        return module.validation_logs or logged
 
     def predict(self, batches: Batches) -> Any:
         if self._trainer.world_size > 1:
@@ -237,9 +239,13 @@ class _Run:
         return module
 
     def _module(self, initial_epoch: int = 0) -> Any:
-        from labkeras.training.lit_model import LitModel  # imports Lightning, which is loaded by now
+        from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher  # loaded by now, as is Lightning
 
-        return LitModel(self._model, self._compiled, self._callbacks, initial_epoch, manual=self._manual)
+        from labkeras.training.lit_model import HomingLitModel, LitModel
+
+        starts_processes = isinstance(self._trainer.strategy.launcher, _MultiProcessingLauncher)
+        module_class = HomingLitModel if starts_processes else LitModel
+        return module_class(self._model, self._compiled, self._callbacks, initial_epoch, manual=self._manual)
 
     def _loader(self, batches: Batches) -> Any:
         if not self._manual:

@@ -1,0 +1,245 @@
+"""Data of every kind becomes the same batches; what cannot be used is refused before training."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+
+from labkeras import Input, Model, layers
+from labkeras.errors import DataError, InvalidArgumentError, InvalidInputError
+from labkeras.training.data import ArrayData, as_batches, ready, split, unpack
+from labkeras.training.rows import BatchRows
+from tests.helpers.keras_pairs import OURS, classifier, fit_both, pair, sample_data, same_history
+
+X, Y = sample_data()
+CROSSENTROPY = "sparse_categorical_crossentropy"
+
+
+def _batches(size: int = 16) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for start in range(0, 50, size):
+        yield X[start : start + size], Y[start : start + size]
+
+
+class Rows(Dataset[Any]):
+    """Single rows, with the inputs in a dict."""
+
+    def __len__(self) -> int:
+        return 50
+
+    def __getitem__(self, index: int) -> Any:
+        return {"x": X[index]}, Y[index]
+
+
+class Stream(IterableDataset[Any]):
+    """Whole batches, of a number that nobody knows."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(_batches())
+
+
+def _read_only() -> np.ndarray:
+    array = X.copy()
+    array.flags.writeable = False
+    return array
+
+
+SOURCES: dict[str, Any] = {
+    "arrays": lambda: (X, Y),
+    "float64": lambda: (X.astype("float64"), Y),
+    "read-only arrays": lambda: (_read_only(), Y),
+    "tensors": lambda: (torch.tensor(X), torch.tensor(Y)),
+    "lists": lambda: (X.tolist(), Y.tolist()),
+    "pandas": lambda: (pd.DataFrame(X), pd.Series(Y)),
+    "list of one input": lambda: ([X], Y),
+    "dict": lambda: ({"x": X}, Y),
+    "generator": lambda: (_batches(),),
+    "list iterator": lambda: (iter(list(_batches())),),
+    "loader": lambda: (DataLoader(TensorDataset(torch.tensor(X), torch.tensor(Y)), batch_size=16),),
+    "loader of dicts": lambda: (DataLoader(Rows(), batch_size=16),),
+    "loader with workers": lambda: (DataLoader(Rows(), batch_size=16, num_workers=1),),
+    "stream": lambda: (DataLoader(Stream(), batch_size=None),),
+}
+
+
+def _model() -> Any:
+    x = Input((6,), name="x")
+    model = Model(x, layers.Dense(3, activation="softmax", kernel_initializer="ones")(x))
+    model.compile("sgd", CROSSENTROPY)
+    return model
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_every_source_gives_the_same_training_and_the_same_predictions(kind: str) -> None:
+    expected, model = _model(), _model()
+    expected.fit(X, Y, batch_size=16, shuffle=False, verbose=0)
+    data = SOURCES[kind]()
+    model.fit(*data, verbose=0, **({"batch_size": 16, "shuffle": False} if len(data) == 2 else {}))
+    for ours, reference in zip(model.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, reference)
+    predictions = model.predict(SOURCES[kind]()[0], verbose=0)
+    np.testing.assert_allclose(predictions, expected.predict(X, verbose=0), rtol=1e-5)
+
+
+# --- batches ------------------------------------------------------------------------------------------------------------
+
+
+def test_batches_are_all_rows_in_order_and_the_last_one_is_smaller() -> None:
+    batches = as_batches(X, Y, batch_size=20)
+    assert batches.steps == 3
+    taken = list(batches)
+    assert [len(x) for x, _, _ in taken] == [20, 20, 10]
+    np.testing.assert_array_equal(torch.cat([x for x, _, _ in taken]).numpy(), X)
+
+
+def test_shuffling_takes_every_row_once_in_a_new_order_each_epoch() -> None:
+    batches = as_batches(np.arange(50), shuffle=True, batch_size=8)
+    first, second = (torch.cat([x for x, _, _ in batches]).tolist() for _ in range(2))
+    assert first != second
+    assert sorted(first) == sorted(second) == list(range(50))
+
+
+def test_looking_at_the_first_batch_takes_nothing_away() -> None:
+    batches = as_batches(_batches())
+    first = batches.peek()
+    assert first is not None
+    assert len(list(batches)) == 4
+
+
+def test_an_iterator_that_is_not_used_takes_nothing_away() -> None:
+    batches = as_batches(_batches())
+    iter(batches)
+    assert len(list(batches)) == 4
+
+
+def test_steps_go_on_through_the_data_in_training_and_begin_again_otherwise() -> None:
+    def firsts(trains: bool) -> list[list[int]]:
+        batches = as_batches(np.arange(10), batch_size=2, steps=3, trains=trains)
+        return [[int(x[0]) for x, _, _ in batches] for _ in range(3)]
+
+    assert firsts(trains=True) == [[0, 2, 4], [6, 8, 0], [2, 4, 6]]
+    assert firsts(trains=False) == [[0, 2, 4]] * 3
+    assert as_batches(np.arange(10), batch_size=2, steps=9).steps == 5
+
+
+def test_steps_without_a_batch_size_divide_all_samples() -> None:
+    assert [len(x) for x, _, _ in as_batches(X, steps=4)] == [13, 13, 13, 11]
+
+
+@pytest.mark.parametrize("arguments", [{"steps_per_epoch": 2}, {"validation_steps": 1, "validation_batch_size": 7}])
+def test_steps_are_those_of_keras(arguments: dict[str, Any]) -> None:
+    ours, theirs = pair(optimizer="sgd", loss=CROSSENTROPY, metrics=["accuracy"])
+    if "validation_steps" in arguments:
+        arguments["validation_data"] = (X, Y)
+    fit_both(ours, theirs, X, Y, epochs=4, **arguments)
+    mine, reference = (model.evaluate(X, Y, steps=3, verbose=0) for model in (ours, theirs))
+    assert mine == pytest.approx(reference, rel=1e-5)
+
+
+def test_a_generator_goes_on_where_the_last_epoch_ended_as_in_keras() -> None:
+    ours, theirs = pair(optimizer="sgd", loss=CROSSENTROPY)
+    arguments: dict[str, Any] = {"epochs": 2, "steps_per_epoch": 2, "shuffle": False, "verbose": 0}
+    histories = [model.fit(_batches(10), **arguments) for model in (ours, theirs)]
+    same_history(*histories)
+
+
+def test_validation_split_keeps_the_last_samples() -> None:
+    training, held_out = split(ArrayData(X, Y), 0.3)
+    np.testing.assert_array_equal(training.x.numpy(), X[:35])
+    np.testing.assert_array_equal(held_out.y.numpy(), Y[35:])
+
+
+def test_batches_of_iterables_are_read_by_their_length() -> None:
+    assert unpack(X)[0] is X
+    assert unpack((X,)) == (X, None, None)
+    x, y, weight = ready((X, Y, np.ones(50)))
+    assert (x.dtype, y.dtype, weight.dtype) == (torch.float32, torch.int64, torch.float32)
+
+
+# --- processes ----------------------------------------------------------------------------------------------------------
+
+
+def _rows_of(monkeypatch: pytest.MonkeyPatch, processes: int, **arguments: Any) -> list[list[list[int]]]:
+    distributed = torch.distributed
+    monkeypatch.setattr(distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(distributed, "get_world_size", lambda: processes)
+    monkeypatch.setattr(distributed, "broadcast_object_list", lambda objects, src: objects.__setitem__(0, 7))
+    taken = []
+    for rank in range(processes):
+        monkeypatch.setattr(distributed, "get_rank", lambda rank=rank: rank)
+        rows = BatchRows(**arguments)
+        batches = [list(map(int, batch)) for batch in rows]
+        assert len(rows) == len(batches)
+        taken.append(batches)
+    return taken
+
+
+def test_processes_share_one_order_in_equally_many_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = _rows_of(monkeypatch, 3, length=20, batch_size=3, shuffle=True, trains=True)
+    assert [list(map(len, batches)) for batches in taken] == [[3, 3, 1]] * 3
+    rows = [row for batches in taken for batch in batches for row in batch]
+    assert set(rows) == set(range(20))
+    assert len(rows) == 21
+
+
+def test_in_validation_each_row_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = _rows_of(monkeypatch, 2, length=7, batch_size=2, shuffle=False, trains=False)
+    assert taken == [[[0, 2], [4, 6]], [[1, 3], [5]]]
+    few = _rows_of(monkeypatch, 3, length=2, batch_size=2, shuffle=False, trains=False)
+    assert few == [[[0]], [[1]], [[0]]]
+
+
+# --- faults -------------------------------------------------------------------------------------------------------------
+
+RAGGED = np.array([[1], [1, 2]], dtype=object)
+FAULTS: dict[str, tuple[Any, type, str]] = {
+    "lengths": (lambda m: m.fit(X, Y[:3]), DataError, "Received: x: 50, y: 3"),
+    "lengths of weights": (lambda m: m.fit(X, Y, sample_weight=np.ones(3)), DataError, "sample_weight: 3"),
+    "lengths of validation data": (lambda m: m.fit(X, Y, validation_data=(X, Y[:3])), DataError, "x: 50, y: 3"),
+    "empty": (lambda m: m.fit(X[:0], Y[:0]), DataError, "the data is empty"),
+    "empty generator": (lambda m: m.fit(iter([])), DataError, "the data is empty"),
+    "empty generator to evaluate": (lambda m: m.evaluate(iter([])), DataError, "the data is empty"),
+    "objects": (lambda m: m.fit(RAGGED, Y[:2]), DataError, "`x` must hold numbers.*dtype=object"),
+    "rows of unequal length": (lambda m: m.fit([[1.0], [1.0, 2.0]], Y[:2]), DataError, "rows of equal length"),
+    "NaN in targets": (
+        lambda m: m.fit(X, np.where(Y == 0, np.nan, Y)),
+        DataError,
+        "NaN or infinity in .* the first at index",
+    ),
+    "features": (lambda m: m.fit(X[:, :3], Y), InvalidInputError, r"\(None, 6\).*shape=\(32, 3\)"),
+    "no targets": (lambda m: m.fit(X), DataError, "needs targets. Received: y=None"),
+    "no inputs": (lambda m: m.fit(None, Y), DataError, "Received: NoneType"),
+    "name of an input": (lambda m: m.fit({"zz": X}, Y), InvalidInputError, r"without \['input_layer'\]"),
+    "too many targets": (lambda m: m.fit(X, [Y, Y]), DataError, "Received: 2 item"),
+    "batch_size": (lambda m: m.fit(X, Y, batch_size=0), InvalidArgumentError, "Received: batch_size=0"),
+    "steps": (lambda m: m.fit(X, Y, steps_per_epoch=0), InvalidArgumentError, "Received: steps=0"),
+    "split": (lambda m: m.fit(X, Y, validation_split=1.0), InvalidArgumentError, "Received: validation_split=1.0"),
+    "split of a generator": (
+        lambda m: m.fit(_batches(), validation_split=0.2),
+        InvalidArgumentError,
+        "`validation_split` needs arrays",
+    ),
+    "validation data": (lambda m: m.fit(X, Y, validation_data=(X,)), DataError, "Received: 1 items"),
+    "class_weight": (lambda m: m.fit(X, Y, class_weight=[1, 2]), InvalidArgumentError, "maps class numbers"),
+    "targets beside a generator": (lambda m: m.fit(_batches(), Y), InvalidArgumentError, "`y` must not be given"),
+    "batch of four": (lambda m: m.fit(iter([(1, 2, 3, 4)])), DataError, "Received: tuple of 4 items"),
+    "generator used up": (lambda m: m.fit(_batches(), epochs=3), DataError, "`steps_per_epoch`.*Received: epochs=3"),
+    "class numbers": (lambda m: m.fit(X, Y + 5), InvalidArgumentError, r"in \[0, 3\)"),
+    "shape of targets": (lambda m: m.fit(X, np.ones((50, 7))), InvalidArgumentError, r"target.shape=\(32, 7\)"),
+    "nothing to predict": (lambda m: m.predict(None), DataError, "Received: NoneType"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_are_named_before_anything_is_trained(fault: str) -> None:
+    attempt, error, words = FAULTS[fault]
+    model = classifier(OURS)
+    model.compile("sgd", CROSSENTROPY)
+    before = model.get_weights()
+    with pytest.raises(error, match=words):
+        attempt(model)
+    for weight, old in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, old)
