@@ -1,8 +1,8 @@
 """The command `labkeras`: its verbs, and that it answers without torch."""
 
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -49,10 +49,16 @@ def test_help_and_lists_answer_within_half_a_second(tmp_path: Path, arguments: l
     run_labkeras(tmp_path, *arguments)  # once before, so that the files are in memory
     seconds = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = _seconds_of_children()
         run_labkeras(tmp_path, *arguments)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(_seconds_of_children() - start)
     assert min(seconds) < 0.5
+
+
+def _seconds_of_children() -> float:
+    # Of the processor, not of the clock: other tests run beside this one.
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
