@@ -292,7 +292,7 @@ def call_model(model: Any, x: Any, training: bool) -> Any:
 
 
 @functools.cache
-def _has_own_loss(model_class: type) -> bool:
+def _has_own_loss(model_class: Any) -> bool:
     classes = (cls for cls in model_class.__mro__ if "compute_loss" in vars(cls))
     return not next(classes, torch.nn.Module).__module__.startswith(("labkeras.", "torch."))
 

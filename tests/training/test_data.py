@@ -13,7 +13,7 @@ from labkeras import Input, Model, layers
 from labkeras.errors import DataError, InvalidArgumentError, InvalidInputError
 from labkeras.training.data import ArrayData, as_batches, ready, split, unpack
 from labkeras.training.rows import BatchRows
-from tests.helpers.keras_pairs import OURS, classifier, fit_both, pair, sample_data, same_history
+from tests.helpers.keras_pairs import OURS, classifier, fit_both, pair, same_history, sample_data
 
 X, Y = sample_data()
 CROSSENTROPY = "sparse_categorical_crossentropy"
@@ -84,7 +84,7 @@ def test_every_source_gives_the_same_training_and_the_same_predictions(kind: str
     np.testing.assert_allclose(predictions, expected.predict(X, verbose=0), rtol=1e-5)
 
 
-# --- batches ------------------------------------------------------------------------------------------------------------
+# --- batches ---
 
 
 def test_batches_are_all_rows_in_order_and_the_last_one_is_smaller() -> None:
@@ -159,7 +159,7 @@ def test_batches_of_iterables_are_read_by_their_length() -> None:
     assert (x.dtype, y.dtype, weight.dtype) == (torch.float32, torch.int64, torch.float32)
 
 
-# --- processes ----------------------------------------------------------------------------------------------------------
+# --- processes ---
 
 
 def _rows_of(monkeypatch: pytest.MonkeyPatch, processes: int, **arguments: Any) -> list[list[list[int]]]:
@@ -192,7 +192,7 @@ def test_in_validation_each_row_counts_once(monkeypatch: pytest.MonkeyPatch) -> 
     assert few == [[[0]], [[1]], [[0]]]
 
 
-# --- faults -------------------------------------------------------------------------------------------------------------
+# --- faults ---
 
 RAGGED = np.array([[1], [1, 2]], dtype=object)
 FAULTS: dict[str, tuple[Any, type, str]] = {
