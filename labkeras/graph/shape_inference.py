@@ -23,6 +23,7 @@ from labkeras.nest import flatten, pack
 __all__ = ["NamedResult", "infer", "known_shape", "outside_inference"]
 
 # Divisible by what models divide sizes by (reshapes, strides), and large enough to survive a few poolings.
+_MOST_ELEMENTS = 2**30
 _TRIAL_SIZES = (240, 480)
 
 
@@ -126,8 +127,23 @@ class _Trial:
                 raise
         self.shapes.clear()
         self.has_values = True
+        self._check_affordable(args, kwargs)
         args, kwargs = self.substitute((args, kwargs), None)
         return operation(*args, **kwargs)
+
+    def _check_affordable(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """A run on values takes memory: for the elements of placeholders, times what a number may repeat them."""
+        leaves = flatten((args, kwargs))
+        elements = max((math.prod(self._sizes(one)) for one in leaves if isinstance(one, self.placeholder)), default=1)
+        factor = max((abs(one) for one in leaves if isinstance(one, int)), default=1)
+        if elements * max(factor, 1) > _MOST_ELEMENTS:
+            raise InvalidInputError(
+                "the shape of the result depends on values, and finding it out by trying would take too much memory. "
+                f"Received: about {elements * max(factor, 1)} elements"
+            )
+
+    def _sizes(self, placeholder: Any) -> list[int]:
+        return [_TRIAL_SIZES[self.number] if size is None else size for size in placeholder.shape]
 
     def _run_fake(self, operation: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         from torch._subclasses.fake_tensor import FakeTensorMode  # imports sympy; most graphs never need it
@@ -170,7 +186,7 @@ class _Trial:
         if placeholder.trials is not None:
             return placeholder.trials[self.number]
         self.shapes.append(placeholder.shape)
-        shape = [_TRIAL_SIZES[self.number] if size is None else size for size in placeholder.shape]
+        shape = self._sizes(placeholder)
         dtype = to_torch(placeholder.dtype)
         return self._values(shape, dtype) if self.has_values else torch.empty(shape, dtype=dtype, device=device)
 

@@ -455,7 +455,7 @@ class Layer(VariableModule):
         later = {
             name: config[name] for name in ("name", "dtype", "trainable") if name in config and not takes(cls, name)
         }
-        layer = cls(**{name: restored(value) for name, value in config.items() if name not in later})
+        layer = cls(**{name: restored(name, value) for name, value in config.items() if name not in later})
         layer.name = later.get("name", layer.name)
         layer.dtype_policy = dtypes.get(later.get("dtype", layer.dtype_policy))
         if not later.get("trainable", True):

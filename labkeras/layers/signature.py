@@ -87,11 +87,16 @@ def config_of_arguments(layer: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None or name not in layer._optional_config}
 
 
-def restored(value: Any) -> Any:
-    """An argument from a config, made again if it was an object."""
-    if isinstance(value, dict) and "class_name" in value and "config" in value:
-        return serialization.deserialize_keras_object(value)
-    return value
+def restored(name: str, value: Any) -> Any:
+    """An argument from a config, made again if it was an object: of the kind that the argument's name says."""
+    if not (isinstance(value, dict) and "class_name" in value and "config" in value):
+        return value
+    if name.endswith("activation"):
+        return activations.deserialize(value)
+    kind = next(
+        (f"{suffix}s" for suffix in ("initializer", "regularizer", "constraint") if name.endswith(suffix)), None
+    )
+    return serialization.deserialize_keras_object(value, kind=kind)
 
 
 def takes(cls: type, argument: str) -> bool:

@@ -12,6 +12,7 @@ from labkeras.metrics.confusion import ConfusionCounts, Thresholds, confusion_co
 from labkeras.metrics.metric import Metric
 from labkeras.ops.conversion import to_tensor
 from labkeras.ops.division import divide_no_nan
+from labkeras.variable import spend_allowance
 
 __all__ = ["AUC"]
 
@@ -188,6 +189,7 @@ def _thresholds(thresholds: Any, num_thresholds: int) -> Thresholds:
             raise InvalidArgumentError(
                 f"`num_thresholds` must be an integer above 1. Received: num_thresholds={num_thresholds!r}"
             )
+        spend_allowance(num_thresholds)
         inner = [(i + 1) * 1.0 / (num_thresholds - 1) for i in range(num_thresholds - 2)]
         evenly = True
     else:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from labkeras import serialization
+from labkeras.errors import SerializationError
 from labkeras.saving.strict_json import read_json
 
 __all__ = ["model_from_json"]
@@ -21,5 +22,7 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
         SerializationError: if something cannot be made again.
     """
     config = read_json(json_string.encode("utf-8"), "the JSON of a model")
+    if "class_name" not in config:
+        raise SerializationError(f"the JSON describes no model. Received: the keys {sorted(config)[:10]}")
     with serialization.sharing():
         return serialization.deserialize_keras_object(config, custom_objects, kind="layers")

@@ -87,7 +87,8 @@ class Stored:
         if values.dtype.kind == "V":
             bits = np.asarray(values).view(np.uint16).astype(np.uint32) << 16
             return bits.view(np.float32).reshape(self.shape)
-        return np.asarray(values)
+        # torch knows numbers in the order of this machine's bytes alone.
+        return np.asarray(values, values.dtype.newbyteorder("="))
 
 
 class WeightsReader:

@@ -114,6 +114,8 @@ def _checked_path(filepath: str | os.PathLike[str]) -> Path:
 
 
 def _model_of(config: dict[str, Any], custom_objects: Mapping[str, Any] | None, path: str) -> Any:
+    if "class_name" not in config:
+        raise FileFormatError(f"{path!r}, {CONFIG}: it describes no model. Received: the keys {sorted(config)[:10]}")
     try:
         with serialization.sharing():
             return serialization.deserialize_keras_object(config, custom_objects, kind="layers")

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from labkeras.graph.input import InputLayer
 from labkeras.layers.layer import Layer
+from labkeras.layers.state import own_tensors
 from labkeras.random import SeedGenerator
 
 __all__ = ["array_of", "has_own_format", "own_variables"]
@@ -22,9 +23,7 @@ def own_variables(part: Any) -> list[Tensor]:
     if isinstance(part, InputLayer):
         return []
     if isinstance(part, Layer | SeedGenerator):
-        unsaved = part._non_persistent_buffers_set
-        buffers = [buffer for name, buffer in part._buffers.items() if name not in unsaved]
-        return [variable for variable in (*part._parameters.values(), *buffers) if variable is not None]
+        return own_tensors(part)
     if isinstance(part, torch.nn.Module):
         return [value for value in part.state_dict(keep_vars=True).values() if isinstance(value, Tensor)]
     variables: list[Tensor] = part.variables

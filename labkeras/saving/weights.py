@@ -178,8 +178,6 @@ def _misfit(variable: Any, stored: Stored, part: Any) -> list[str]:
 
 
 def _as_tensor(array: np.ndarray[Any, Any]) -> Tensor:
-    if not array.dtype.isnative:
-        array = array.astype(array.dtype.newbyteorder("="))
     return torch.from_numpy(np.ascontiguousarray(array).reshape(array.shape))
 
 

@@ -20,6 +20,7 @@ __all__ = ["load_weights", "save_weights"]
 
 _PREFACE = 512
 _MAGIC = b"labkeras weights, sha256 "
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 def save_weights(
@@ -115,10 +116,11 @@ def _write_preface(file: IO[bytes]) -> None:
 
 
 def _check_preface(file: IO[bytes], name: str) -> None:
+    """A file of Keras's begins with HDF5 at once; any other must begin with the checksum of what follows."""
     file.seek(0)
     text = file.read(_PREFACE)
-    if text.startswith(_MAGIC) and text[len(_MAGIC) :].rstrip(b"\0\n") != _digest(file).encode("ascii"):
-        raise FileFormatError(f"{name} is damaged: its contents do not match the checksum at its beginning.")
+    if not text.startswith(_HDF5) and text.rstrip(b"\0\n") != _MAGIC + _digest(file).encode("ascii"):
+        raise FileFormatError(f"{name} is damaged, or no file of weights: the checksum at its beginning does not fit.")
     file.seek(0)
 
 
