@@ -36,7 +36,7 @@ _TORCH_BY_NAME: dict[str, torch.dtype] = {
     "complex128": torch.complex128,
 }
 _NAME_BY_TORCH = {dtype: name for name, dtype in _TORCH_BY_NAME.items()}
-_ALIASES = {"float": "float32", "double": "float64", "half": "float16", "int": "int64", "long": "int64"}
+_ALIASES = {"float": "float32", "double": "float64", "half": "float16", "int": "int32", "long": "int64"}
 _MIXED_POLICIES = {"mixed_bfloat16": "bfloat16", "mixed_float16": "float16"}
 
 
@@ -55,7 +55,7 @@ def standardize_dtype(dtype: Any) -> str:
     elif dtype is float:
         name = config.floatx()
     elif dtype is int:
-        name = "int64"
+        name = "int32"  # as Keras on torch
     else:
         try:
             name = np.dtype(dtype).name
