@@ -19,7 +19,7 @@ from labkeras.saving.archive import CONFIG, METADATA, WEIGHTS, Archive, scratch_
 from labkeras.saving.destination import checked_suffix, may_write
 from labkeras.saving.hdf5 import WeightsReader, WeightsWriter
 from labkeras.saving.strict_json import read_json
-from labkeras.saving.weights import read_weights, write_weights
+from labkeras.saving.weights import fill_new_model, write_weights
 from labkeras.variable import allowance
 
 __all__ = ["load_model", "save_model"]
@@ -101,7 +101,7 @@ def load_model(
         with archive.open(WEIGHTS) as content, WeightsReader(content, name) as reader:
             with allowance(reader.count_values() + _SPARE_VALUES):
                 model = _model_of(config, custom_objects, str(path))
-            read_weights(model, reader, name)
+            fill_new_model(model, reader, name)
     return model
 
 

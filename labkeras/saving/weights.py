@@ -17,7 +17,7 @@ from labkeras.saving.hdf5 import Stored, WeightsReader, WeightsWriter
 from labkeras.saving.own_variables import array_of, has_own_format, own_variables
 from labkeras.saving.parts import parts
 
-__all__ = ["read_weights", "write_weights"]
+__all__ = ["fill_new_model", "read_weights", "write_weights"]
 
 _MOST_FAULTS = 10
 # What an optimizer has before it is built: its iterations and its learning rate.
@@ -43,10 +43,27 @@ def write_weights(model: Any, writer: WeightsWriter, skipped: Iterable[Any] = ()
         writer.write(place, name if isinstance(name, str) else None, values)
 
 
+def fill_new_model(model: Any, reader: WeightsReader, path: str) -> None:
+    """Takes the variables of a model that nobody has yet from a file: one after the other, to spare memory.
+
+    Args:
+        model: the model, built; not to be used if this raises.
+        reader: reads from the file.
+        path: the file's name, for messages.
+
+    Raises:
+        FileFormatError: if something does not fit or cannot be read.
+    """
+    plan = _Plan.of(model, reader)
+    if plan.faults:
+        raise FileFormatError(_report(plan.faults, model, path, ""))
+    plan.carry_out(((variable, _as_tensor(stored.read())) for variable, stored in plan.copies), path)
+
+
 def read_weights(
     model: Any, reader: WeightsReader, path: str, skipped: Iterable[Any] = (), skip_mismatch: bool = False
 ) -> None:
-    """Takes the variables of a model and of all its parts from a file.
+    """Takes the variables of a model and of all its parts from a file; all are read before one is changed.
 
     Args:
         model: the model, built.
@@ -58,14 +75,12 @@ def read_weights(
     Raises:
         FileFormatError: if something does not fit or cannot be read; the model is as it was then.
     """
-    plan = _Plan()
-    for place, part in parts(model, skipped):
-        plan.add(place, part, reader)
+    plan = _Plan.of(model, reader, skipped)
     if plan.faults and not skip_mismatch:
         raise FileFormatError(_report(plan.faults, model, path, "Nothing was changed."))
     if plan.faults:
         warnings.warn(_report(plan.faults, model, path, "These keep their values."), stacklevel=4)
-    plan.carry_out(path)
+    plan.carry_out([(variable, _as_tensor(stored.read())) for variable, stored in plan.copies], path)
 
 
 @dataclass
@@ -77,7 +92,15 @@ class _Plan:
     own_formats: list[tuple[Any, dict[str, Stored]]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
-    def add(self, place: str, part: Any, reader: WeightsReader) -> None:
+    @classmethod
+    def of(cls, model: Any, reader: WeightsReader, skipped: Iterable[Any] = ()) -> "_Plan":
+        """What is to be read for a model."""
+        plan = cls()
+        for place, part in parts(model, skipped):
+            plan._add(place, part, reader)
+        return plan
+
+    def _add(self, place: str, part: Any, reader: WeightsReader) -> None:
         stored = reader.variables(place)
         if isinstance(part, torch.optim.Optimizer):
             self._add_optimizer(place, part, stored or {})
@@ -86,9 +109,13 @@ class _Plan:
         elif not (isinstance(part, SeedGenerator) and stored is None):  # Keras 3 does not save seeds
             self._add_part(place, part, stored or {})
 
-    def carry_out(self, path: str) -> None:
-        """Reads all values first, then puts them into place, and back if a layer of the user's raises meanwhile."""
-        values = [(variable, _as_tensor(stored.read())) for variable, stored in self.copies]
+    def carry_out(self, values: Iterable[tuple[Tensor, Tensor]], path: str) -> None:
+        """Puts values into place; back out of layers of the user's, if one of them raises.
+
+        Args:
+            values: variables, with what was read for them.
+            path: the file's name, for messages.
+        """
         states = [
             (optimizer, {key: stored.read() for key, stored in found.items()}) for optimizer, found in self.optimizers
         ]

@@ -180,9 +180,9 @@ class _Reader:
         if maker is not None:
             return self._from_config(maker, config, kind)
         own_kind = kind if module is None else kind_of_module(module)
-        if own_kind is None or (kind is None and own_kind not in _KINDS_OF_PARTS):
+        if own_kind is None:
             raise SerializationError(_unknown(config, class_name, kind))
-        if kind is not None and own_kind != kind:
+        if own_kind not in (_KINDS_OF_PARTS if kind is None else (kind,)):
             raise SerializationError(_of_another_kind(class_name, own_kind, kind))
         cls = core_component(own_kind, class_name)
         if not inspect.isclass(cls):
