@@ -14,7 +14,6 @@ from absl import logging as absl_logging
 from labkeras import config, dtypes, naming
 from labkeras.random import set_random_seed
 
-
 # Keras and TensorBoard bring absl. When Hydra sets up logging, absl's handler closes the stream that it was made with,
 # unless that is the process's own: here it would be pytest's.
 absl_logging.get_absl_handler().python_handler.stream = sys.__stderr__

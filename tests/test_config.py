@@ -29,7 +29,7 @@ def test_settings_can_be_set() -> None:
 
 @pytest.mark.parametrize("value", ["int32", "float", None, 32])
 def test_a_wrong_floatx_is_refused(value: Any) -> None:
-    with pytest.raises(InvalidArgumentError, match="`floatx` must be one of .*Received: value="):
+    with pytest.raises(InvalidArgumentError, match=r"`floatx` must be one of .*Received: value="):
         config.set_floatx(value)
     assert config.floatx() == "float32"
 

@@ -28,8 +28,11 @@ from labkeras.errors import InvalidArgumentError
         int,
         bool,
         None,
-    ]
-    + [torch.float64, torch.bfloat16, torch.int32, torch.bool],
+        torch.float64,
+        torch.bfloat16,
+        torch.int32,
+        torch.bool,
+    ],
     ids=str,
 )
 def test_names_of_types_are_keras(dtype: Any) -> None:

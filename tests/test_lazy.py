@@ -58,7 +58,10 @@ def test_an_unknown_name_is_an_attribute_error(sample: Path) -> None:
 
 
 def test_importing_labkeras_imports_no_torch() -> None:
-    code = "import sys, labkeras; assert not {'torch', 'pytorch_lightning', 'numpy'} & set(sys.modules), sorted(sys.modules)"
+    code = (
+        "import sys, labkeras; "
+        "assert not {'torch', 'pytorch_lightning', 'numpy'} & set(sys.modules), sorted(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -47,8 +47,8 @@ class LazyLogs(Mapping[str, Any]):
 class Compiled:
     """The optimizer, losses and metrics of a model.
 
-    What depends on the number and shapes of the outputs (which accuracy, which loss for which output) is settled with the first
-    batch; everything else, unknown names above all, when it is made.
+    What depends on the number and shapes of the outputs (which accuracy, which loss for which output) is settled with
+    the first batch; everything else, unknown names above all, when it is made.
 
     Args:
         optimizer, loss, loss_weights, metrics, weighted_metrics: as given to `Model.compile`.
@@ -75,18 +75,21 @@ class Compiled:
     ) -> None:
         if jit_compile not in ("auto", False, None):
             raise UnsupportedArgumentError(
-                f"`compile` does not support `jit_compile=True` yet; `torch.compile(model)` works. Received: jit_compile={jit_compile!r}"
+                "`compile` does not support `jit_compile=True` yet; `torch.compile(model)` works. Received: "
+                f"jit_compile={jit_compile!r}"
             )
         if isinstance(steps_per_execution, bool) or not isinstance(steps_per_execution, int) or steps_per_execution < 1:
             raise InvalidArgumentError(
-                f"`steps_per_execution` must be a positive integer. Received: steps_per_execution={steps_per_execution!r}"
+                "`steps_per_execution` must be a positive integer. Received: "
+                f"steps_per_execution={steps_per_execution!r}"
             )
         del run_eagerly  # nothing is compiled unless asked for
         if optimizer is None:
             raise InvalidArgumentError("`optimizer` must be a name, a class or an optimizer. Received: optimizer=None")
         if not _are_numbers(loss_weights):
             raise InvalidArgumentError(
-                f"`loss_weights` must be a number, or a list or dict of numbers. Received: loss_weights={loss_weights!r}"
+                "`loss_weights` must be a number, or a list or dict of numbers. Received: "
+                f"loss_weights={loss_weights!r}"
             )
         self.optimizer: Any = optimizers.get(optimizer)
         self.auto_scale_loss = auto_scale_loss
@@ -100,7 +103,7 @@ class Compiled:
             if value is not None and not isinstance(value, list | tuple | dict):
                 raise InvalidArgumentError(f"`{argument}` must be a list or a dict. Received: {argument}={value!r}")
             self._check_output_names(value, argument)
-        self.loss_tracker = _mean("loss")
+        self.loss_tracker = metrics.Mean(name="loss")
         self._output_losses: list[tuple[int, Any, float | None, Any]] | None = None
         self._output_metrics: list[tuple[int, str, Any, bool]] = []
         self._of_layers: list[Any] = []
@@ -120,7 +123,8 @@ class Compiled:
             unknown = [getattr(weight, "path", "?") for weight in weights if id(weight) not in known]
             if unknown:
                 raise InvalidArgumentError(
-                    f"the optimizer {self.optimizer.name!r} was made for other weights than those to be trained: call `compile` "
+                    f"the optimizer {self.optimizer.name!r} was made for other weights than those to be trained: "
+                    "call `compile` "
                     f"with a new one. Received: {unknown}, which it does not know"
                 )
         return self.optimizer
@@ -132,7 +136,8 @@ class Compiled:
         scaled: Tensor = self.optimizer.scale_loss(loss)
         return scaled
 
-    # --- one batch ------------------------------------------------------------------------------------------------------
+    # --- one batch
+    # ------------------------------------------------------------------------------------------------------
 
     def total_loss(self, y: Any, y_pred: Any, sample_weight: Any, added: Sequence[Tensor] = ()) -> Tensor:
         """The loss of a batch: those of the outputs, times their weights, and what layers and regularizers add.
@@ -148,7 +153,7 @@ class Compiled:
         if self._loss_spec is not None:
             outputs, targets, weights = self._aligned(y, y_pred, sample_weight)
             if self._output_losses is None:
-                self._build(targets, outputs)
+                self._build(targets, outputs, y_pred)
             for index, loss, factor, tracker in self._output_losses or ():
                 if targets[index] is None:
                     raise DataError(f"the loss {loss.name!r} of output {index} needs targets. Received: y=None")
@@ -161,7 +166,8 @@ class Compiled:
             total = loss if total is None else total + loss
         if total is None:
             raise InvalidArgumentError(
-                "there is nothing to minimise: no loss was given to `compile`, and no layer adds one. Received: loss=None"
+                "there is nothing to minimise: no loss was given to `compile`, and no layer adds one. Received: "
+                "loss=None"
             )
         return torch.as_tensor(total)
 
@@ -179,7 +185,7 @@ class Compiled:
                 return
             outputs, targets, weights = self._aligned(y, y_pred, sample_weight)
             if self._output_losses is None:
-                self._build(targets, outputs)
+                self._build(targets, outputs, y_pred)
             for index, _, metric, weighted in self._output_metrics:
                 metric.update_state(targets[index], _detached(outputs[index]), weights[index] if weighted else None)
 
@@ -196,7 +202,7 @@ class Compiled:
         logs = {"loss": self.loss_tracker.result()}
         for _, _, _, tracker in self._output_losses or ():
             if tracker is not None:
-                logs[tracker.name] = tracker.result()
+                _add_result(logs, "", tracker, weighted=False)
         for _, prefix, metric, weighted in self._output_metrics:
             _add_result(logs, prefix, metric, weighted)
         for metric in self._of_layers:
@@ -227,7 +233,8 @@ class Compiled:
         return [self.loss_tracker, *trackers, *(metric for _, _, metric, _ in self._output_metrics)]
 
     def in_order(self, logs: Mapping[str, Any]) -> Any:
-        """Logs as `evaluate` returns them: the loss, metrics as they were given, then the rest by name; one alone as a number."""
+        """Logs as `evaluate` returns them: the loss, metrics as they were given, then the rest by name; one alone as
+        a number."""
         given = ["loss", *(metric.name for _, _, metric, _ in self._output_metrics)]
         given += [metric.name for metric in self._of_layers]
         given += [tracker.name for _, _, _, tracker in self._output_losses or () if tracker is not None]
@@ -239,7 +246,8 @@ class Compiled:
         for metric in self.metrics:
             metric.to(device)
 
-    # --- which loss and which metrics for which output --------------------------------------------------------------------
+    # --- which loss and which metrics for which output
+    # --------------------------------------------------------------------
 
     def _aligned(self, y: Any, y_pred: Any, sample_weight: Any) -> tuple[list[Any], list[Any], list[Any]]:
         """Outputs, targets and weights as lists of one order."""
@@ -256,13 +264,15 @@ class Compiled:
         if isinstance(y_pred, dict):
             return sorted(y_pred)
         count = len(flatten(y_pred))
-        if self._names is not None and len(self._names) == count:
-            return self._names
+        for names in (self._names, self._keys):
+            if names is not None and len(names) == count:
+                return names
         return [f"output_{index}" for index in range(count)]
 
-    def _build(self, targets: list[Any], outputs: list[Any]) -> None:
-        names = self._names if self._names is not None and len(self._names) == len(outputs) else None
-        keys = names or self._keys or [f"output_{index}" for index in range(len(outputs))]
+    def _build(self, targets: list[Any], outputs: list[Any], y_pred: Any) -> None:
+        keys = self._output_keys(y_pred)
+        # Outputs that have no name, those of a subclassed model, go by the names of their losses and metrics, as in Keras.
+        named = isinstance(y_pred, dict) or keys == self._names or keys == self._keys
         specs = _for_outputs(self._loss_spec, keys, "loss", broadcast=True)
         shapes = [getattr(target, "shape", ()) for target in targets]
         chosen = [
@@ -273,14 +283,15 @@ class Compiled:
         factors = _for_outputs(self._loss_weights, keys, "loss_weights", broadcast=False)
         several = len(chosen) > 1
         self._output_losses = [
-            (index, loss, factors[index], _mean(f"{keys[index]}_loss") if several else None) for index, loss in chosen
+            (index, loss, factors[index], None if not several else _mean(keys[index] if named else _name_of(specs[index])))
+            for index, loss in chosen
         ]
         self._output_metrics = []
         for spec, weighted in zip(self._metric_specs, (False, True), strict=True):
             for index, listed in enumerate(_metrics_for_outputs(spec, keys)):
                 for identifier in listed:
                     metric = metrics.metric_for(identifier, shapes[index], outputs[index].shape)
-                    prefix = f"{keys[index]}_" if len(outputs) > 1 else ""
+                    prefix = f"{keys[index]}_" if named and len(outputs) > 1 else ""
                     self._output_metrics.append((index, prefix, metric, weighted))
         device = outputs[0].device
         if device.type != "cpu":
@@ -300,7 +311,8 @@ class Compiled:
         for name in spec:
             if name not in self._names:
                 raise InvalidArgumentError(
-                    f"`{argument}` names an output that the model does not have.{did_you_mean(str(name), self._names)} Its outputs: "
+                    f"`{argument}` names an output that the model does not "
+                    f"have.{did_you_mean(str(name), self._names)} Its outputs: "
                     f"{self._names}. Received: {name!r}"
                 )
 
@@ -324,8 +336,13 @@ def layer_metrics(model: torch.nn.Module) -> list[Any]:
     return [one for one in model.modules() if hasattr(one, "update_state") and hasattr(one, "reset_state")]
 
 
-def _mean(name: str) -> Any:
-    return metrics.Mean(name=name)
+def _mean(output: str) -> Any:
+    return metrics.Mean(name=f"{output}_loss")
+
+
+def _name_of(loss: Any) -> str:
+    """The name of a loss as it was given to `compile`."""
+    return loss if isinstance(loss, str) else str(getattr(loss, "name", None) or getattr(loss, "__name__", "loss"))
 
 
 def _map_named(function: Callable[[Any], Any], spec: Any) -> Any:
@@ -365,7 +382,8 @@ def _for_outputs(spec: Any, keys: list[str], argument: str, broadcast: bool) -> 
     if isinstance(spec, list | tuple):
         if len(spec) != len(keys):
             raise InvalidArgumentError(
-                f"`{argument}` must have an item for each of the {len(keys)} outputs {keys}. Received: {len(spec)} item(s)"
+                f"`{argument}` must have an item for each of the {len(keys)} outputs {keys}. Received: "
+                f"{len(spec)} item(s)"
             )
         return list(spec)
     if not broadcast and len(keys) > 1:
@@ -394,7 +412,8 @@ def _by_output(values: Any, names: list[str], argument: str) -> list[Any]:
         if listed == [None]:
             return [None] * len(names)
         raise DataError(
-            f"`{argument}` must have an item for each of the {len(names)} outputs {names}. Received: {len(listed)} item(s)"
+            f"`{argument}` must have an item for each of the {len(names)} outputs {names}. Received: "
+            f"{len(listed)} item(s)"
         )
     return listed
 

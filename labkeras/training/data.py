@@ -1,7 +1,7 @@
 """Data: arrays, tensors, loaders and iterables → batches of (x, y, sample_weight).
 
-In-memory arrays are checked and turned into tensors once; a batch is then one gather of rows. Anything else that yields batches,
-a `torch.utils.data.DataLoader` above all, is used as it is.
+In-memory arrays are checked and turned into tensors once; a batch is then one gather of rows. Anything else that
+yields batches, a `torch.utils.data.DataLoader` above all, is used as it is.
 """
 
 import itertools
@@ -55,7 +55,8 @@ class Batches:
         return self._steps() if callable(self._steps) else self._steps
 
     def __iter__(self) -> Iterator[Batch]:
-        # The epoch begins with its first batch: Lightning makes an iterator more than it uses, and rows are shuffled once.
+        # The epoch begins with its first batch: Lightning makes an iterator more than it uses, and rows are shuffled
+        # once.
         begun, self._begun = self._begun, None
         yield from self._source() if begun is None else begun
 
@@ -189,7 +190,8 @@ def split(data: ArrayData, fraction: float) -> tuple[ArrayData, ArrayData]:
     border = int(np.floor(len(data) * (1.0 - fraction)))
     if border in (0, len(data)):
         raise InvalidArgumentError(
-            f"`validation_split` leaves no samples for {'training' if border == 0 else 'validation'} out of {len(data)}. "
+            f"`validation_split` leaves no samples for {'training' if border == 0 else 'validation'} out of "
+            f"{len(data)}. "
             f"Received: validation_split={fraction!r}"
         )
     return data.part(0, border), data.part(border, len(data))
@@ -201,7 +203,8 @@ def unpack(batch: Any) -> Batch:
         return batch, None, None
     if not 1 <= len(batch) <= 3:
         raise DataError(
-            f"a batch must be x, (x, y) or (x, y, sample_weight). Received: {type(batch).__name__} of {len(batch)} items"
+            f"a batch must be x, (x, y) or (x, y, sample_weight). Received: {type(batch).__name__} of "
+            f"{len(batch)} items"
         )
     x, y, weight = (*batch, None, None)[:3]
     return x, y, weight
@@ -221,7 +224,8 @@ def class_weights(y: Any, class_weight: Mapping[int, float]) -> Tensor:
     """
     if not isinstance(y, Tensor):
         raise DataError(
-            f"`class_weight` needs the targets of one output. Received: y of type {type(y).__name__}; use `sample_weight` instead"
+            f"`class_weight` needs the targets of one output. Received: y of type {type(y).__name__}; use "
+            "`sample_weight` instead"
         )
     classes = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(y.shape[0], -1)[:, 0]
     table = torch.ones(max(int(classes.max()) if classes.numel() else 0, *class_weight) + 1)
@@ -387,7 +391,8 @@ def _tensor(value: Any, role: str) -> Tensor:
             raise DataError(f"`{role}` must hold rows of equal length: {error} Received: {value!r:.200}") from error
         if array.dtype == object or array.dtype.kind in "USOMm":
             raise DataError(
-                f"`{role}` must hold numbers. Received: an array of dtype={array.dtype}, shape={array.shape}; rows of unequal "
+                f"`{role}` must hold numbers. Received: an array of dtype={array.dtype}, shape={array.shape}; "
+                "rows of unequal "
                 "length, strings and None cannot become a tensor"
             )
         # A read-only array is copied: torch would warn of it, and write through.
@@ -413,7 +418,9 @@ def _common_length(parts: dict[str, Any]) -> int:
         raise DataError(f"all arrays must have the same number of samples. Received: {listed}")
     length = next(iter(lengths.values()))
     if length == 0:
-        raise DataError(f"there are no samples: the data is empty. Received: {', '.join(f'{name} of length 0' for name in lengths)}")
+        raise DataError(
+            f"there are no samples: the data is empty. Received: {', '.join(f'{name} of length 0' for name in lengths)}"
+        )
     return length
 
 
@@ -424,16 +431,18 @@ def _check_targets(y: Any) -> None:
             if bad.any():
                 rows = bad.nonzero().flatten().tolist()
                 raise DataError(
-                    f"the targets must be finite numbers. Received: NaN or infinity in {len(rows)} of {len(bad)} samples of "
+                    f"the targets must be finite numbers. Received: NaN or infinity in {len(rows)} of {len(bad)} "
+                    "samples of "
                     f"output {index}, the first at index {rows[0]}"
                 )
 
 
 def _checked_classes(class_weight: Mapping[int, float]) -> dict[int, float]:
     if not isinstance(class_weight, Mapping) or not class_weight:
-        raise InvalidArgumentError(f"`class_weight` maps class numbers to factors. Received: class_weight={class_weight!r}")
+        raise InvalidArgumentError(
+            f"`class_weight` maps class numbers to factors. Received: class_weight={class_weight!r}"
+        )
     for index in class_weight:
         if isinstance(index, bool) or not isinstance(index, int | np.integer) or index < 0:
             raise InvalidArgumentError(f"`class_weight` maps class numbers to factors. Received: the key {index!r}")
     return {int(index): float(weight) for index, weight in class_weight.items()}
-

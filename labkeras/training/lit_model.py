@@ -1,8 +1,9 @@
 """LitModel: the LightningModule that trains a model.
 
-Under a Trainer of the user's it is a module like any other: Lightning does backward, step, precision and clipping. In a plain
-`fit` it takes several batches in one `training_step` and does those steps itself (`manual`): Lightning's loop costs some 0.5 ms
-a step, which is more than a small model needs for all its work. What is computed is the same, bit for bit.
+Under a Trainer of the user's it is a module like any other: Lightning does backward, step, precision and clipping. In
+a plain `fit` it takes several batches in one `training_step` and does those steps itself (`manual`): Lightning's loop
+costs some 0.5 ms a step, which is more than a small model needs for all its work. What is computed is the same, bit
+for bit.
 """
 
 import functools
@@ -97,7 +98,9 @@ class LitModel(pl.LightningModule):
         self.train_logs, self.validation_logs = {}, {}
         if self.validation_freq is not None:
             # Lightning counts from the first epoch of this run, Keras from epoch 0.
-            self.trainer.check_val_every_n_epoch = 1 if self._validates_after(self.epoch + 1) else self.current_epoch + 2
+            self.trainer.check_val_every_n_epoch = (
+                1 if self._validates_after(self.epoch + 1) else self.current_epoch + 2
+            )
         self.callbacks.on_epoch_begin(self.epoch)
 
     def _validates_after(self, epoch: int) -> bool:
@@ -138,7 +141,7 @@ class LitModel(pl.LightningModule):
 
     def _loss(self, x: Any, y: Any, y_pred: Any, weight: Any) -> Tensor:
         model = self.model
-        if _has_own_loss(type(model)):
+        if _has_own_loss(model.__class__):
             loss: Tensor = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=weight)
             return loss
         added = [loss for owner in dict.fromkeys(getattr(model, "_loss_owners", ())) for loss in owner._losses]
@@ -192,7 +195,9 @@ class LitModel(pl.LightningModule):
         logs = self.train_logs or self.compiled.logs_of_all()
         if self.automatic_optimization:
             self.log_dict(logs)
-        row = dict(sorted(logs.items())) | {f"val_{name}": self.validation_logs[name] for name in sorted(self.validation_logs)}
+        row = dict(sorted(logs.items())) | {
+            f"val_{name}": self.validation_logs[name] for name in sorted(self.validation_logs)
+        }
         self._row = row
         self.callbacks.on_epoch_end(self.epoch, row)
         if getattr(self.model, "stop_training", False):
@@ -262,7 +267,8 @@ class LitModel(pl.LightningModule):
 
 
 class HomingLitModel(LitModel):
-    """Brings home what a process that Lightning started found out: the weights' `state_dict` is all that comes back from it."""
+    """Brings home what a process that Lightning started found out: the weights' `state_dict` is all that comes back
+    from it."""
 
     def setup(self, stage: str) -> None:
         if self.compiled is not None:

@@ -18,12 +18,30 @@ from labkeras.nest import map_structure
 from labkeras.training.compiled import Compiled
 from labkeras.training.data import ArrayData, Batches, Steps, as_batches, split
 
-__all__ = ["lightning_module", "predict_on_batch", "run_evaluate", "run_fit", "run_predict", "test_on_batch", "train_on_batch"]
+__all__ = [
+    "lightning_module",
+    "predict_on_batch",
+    "run_evaluate",
+    "run_fit",
+    "run_predict",
+    "test_on_batch",
+    "train_on_batch",
+]
 
-# Steps that one `training_step` takes where nobody looks between them: 8 leave a quarter of Lightning's cost, 32 a tenth.
+# Steps that one `training_step` takes where nobody looks between them: 8 leave a quarter of Lightning's cost, 32 a
+# tenth.
 _STEPS_PER_CALL = 32
 # A Trainer's arguments under which Lightning has no part in a step, if it then runs on one device in full precision.
-_PLAIN = {"accelerator", "devices", "strategy", "precision", "default_root_dir", "deterministic", "benchmark", "detect_anomaly"}
+_PLAIN = {
+    "accelerator",
+    "devices",
+    "strategy",
+    "precision",
+    "default_root_dir",
+    "deterministic",
+    "benchmark",
+    "detect_anomaly",
+}
 # What Lightning remarks on that is as it should be here: one module serves all stages, and keeps predictions itself.
 _UNASKED = (
     ".*does not have many workers.*",
@@ -63,7 +81,8 @@ def run_fit(
     if validation_split:
         if validation_data is not None:
             raise InvalidArgumentError(
-                f"give `validation_split` or `validation_data`, not both. Received: validation_split={validation_split!r}"
+                "give `validation_split` or `validation_data`, not both. Received: "
+                f"validation_split={validation_split!r}"
             )
         x, held_out = split(_arrays(x, y, sample_weight), validation_split)
         y = sample_weight = None
@@ -80,7 +99,8 @@ def run_fit(
     )
     if batches.has_one_pass and steps_per_epoch is None and epochs - initial_epoch > 1:
         raise DataError(
-            "a generator is used up after one epoch: say with `steps_per_epoch` how many batches an epoch has, or give a "
+            "a generator is used up after one epoch: say with `steps_per_epoch` how many batches an epoch has, "
+            "or give a "
             f"DataLoader. Received: epochs={epochs}, steps_per_epoch=None"
         )
     validation_batches = _validation_batches(validation, validation_batch_size or batch_size, validation_steps)
@@ -252,7 +272,8 @@ class _Run:
             # A DataLoader as it is, if there are several processes: Lightning gives each its part of it.
             is_shared = batches.loader is not None and self._trainer.world_size > 1
             return batches.loader if is_shared else _plain(batches)
-        # Where the number of batches is not known, Lightning fetches one call ahead, and would fetch it before its turn.
+        # Where the number of batches is not known, Lightning fetches one call ahead, and would fetch it before its
+        # turn.
         return _Calls(batches, 1) if batches.steps is None else _CountedCalls(batches, _STEPS_PER_CALL)
 
     @contextlib.contextmanager
@@ -368,14 +389,17 @@ def _validation_batches(data: Any, batch_size: int | None, steps: int | None) ->
     if isinstance(data, list | tuple):
         if not 2 <= len(data) <= 3:
             raise DataError(
-                f"`validation_data` must be (x, y), (x, y, sample_weight) or an iterable of batches. Received: {len(data)} items"
+                "`validation_data` must be (x, y), (x, y, sample_weight) or an iterable of batches. Received: "
+                f"{len(data)} items"
             )
         return as_batches(*data, batch_size=batch_size, steps=steps)
     return as_batches(data, steps=steps)
 
 
 def _arrays(x: Any, y: Any, sample_weight: Any) -> ArrayData:
-    if isinstance(x, DataLoader) or not (hasattr(x, "shape") or isinstance(x, list | tuple | dict) or hasattr(x, "to_numpy")):
+    if isinstance(x, DataLoader) or not (
+        hasattr(x, "shape") or isinstance(x, list | tuple | dict) or hasattr(x, "to_numpy")
+    ):
         raise InvalidArgumentError(
             "`validation_split` needs arrays, to take the last samples; give `validation_data` instead. "
             f"Received: x of type {type(x).__name__}"
@@ -413,6 +437,10 @@ def _numbers(compiled: Compiled) -> dict[str, float]:
 def _check_epochs(epochs: int, initial_epoch: int, validation_freq: int | Collection[int]) -> None:
     if isinstance(validation_freq, list | tuple | set) and all(isinstance(epoch, int) for epoch in validation_freq):
         validation_freq = 1  # a list of epochs is as good
-    for name, value, least in (("epochs", epochs, 1), ("initial_epoch", initial_epoch, 0), ("validation_freq", validation_freq, 1)):
+    for name, value, least in (
+        ("epochs", epochs, 1),
+        ("initial_epoch", initial_epoch, 0),
+        ("validation_freq", validation_freq, 1),
+    ):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise InvalidArgumentError(f"`{name}` must be an integer of at least {least}. Received: {name}={value!r}")

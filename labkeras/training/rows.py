@@ -12,7 +12,8 @@ __all__ = ["BatchRows"]
 class BatchRows:
     """The row numbers of the batches of an epoch; slices where the order is that of the rows.
 
-    In a distributed run each process gets its own rows. In training all get equally many, some rows twice where that does not come
+    In a distributed run each process gets its own rows. In training all get equally many, some rows twice where that
+    does not come
     out even: processes wait for each other in each step. In validation each row counts once.
 
     Args:

@@ -94,7 +94,7 @@ class Dense(Layer):
         self.input_spec = InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
         # Many features and few columns, as in a classifier's head: on the CPU the products with the kernel as it lies
         # take two to four times as long as those with a transposed copy, which is small.
-        self._transposes = self.use_bias and self.units < 32 and input_shape[-1] >= 256
+        self._transposes = self.use_bias and self.units < 32 and (input_shape[-1] or 0) >= 256
 
     def call(self, inputs: Tensor) -> Tensor:
         if not inputs.is_floating_point():
