@@ -25,6 +25,11 @@ from tests.helpers.saved_models import BUILDERS, KERAS, OURS, arrays, data_for, 
 each_model = pytest.mark.parametrize("build", BUILDERS, ids=lambda build: build.__name__)
 
 
+@pytest.fixture(autouse=True)
+def _names_of_keras_from_the_start() -> None:
+    keras.utils.clear_session()
+
+
 def as_json(config: Any) -> Any:
     return json.loads(json.dumps(config))
 
