@@ -103,7 +103,7 @@ class Compiled:
             if value is not None and not isinstance(value, list | tuple | dict):
                 raise InvalidArgumentError(f"`{argument}` must be a list or a dict. Received: {argument}={value!r}")
             self._check_output_names(value, argument)
-        self.loss_tracker = metrics.Mean(name="loss")
+        self.loss_tracker = _mean("loss")
         self._output_losses: list[tuple[int, Any, float | None, Any]] | None = None
         self._output_metrics: list[tuple[int, str, Any, bool]] = []
         self._of_layers: list[Any] = []
@@ -282,9 +282,9 @@ class Compiled:
         ]
         factors = _for_outputs(self._loss_weights, keys, "loss_weights", broadcast=False)
         several = len(chosen) > 1
+        labels = keys if named else [_name_of(spec) for spec in specs]
         self._output_losses = [
-            (index, loss, factors[index], None if not several else _mean(keys[index] if named else _name_of(specs[index])))
-            for index, loss in chosen
+            (index, loss, factors[index], _mean(f"{labels[index]}_loss") if several else None) for index, loss in chosen
         ]
         self._output_metrics = []
         for spec, weighted in zip(self._metric_specs, (False, True), strict=True):
@@ -336,8 +336,8 @@ def layer_metrics(model: torch.nn.Module) -> list[Any]:
     return [one for one in model.modules() if hasattr(one, "update_state") and hasattr(one, "reset_state")]
 
 
-def _mean(output: str) -> Any:
-    return metrics.Mean(name=f"{output}_loss")
+def _mean(name: str) -> Any:
+    return metrics.Mean(name=name)
 
 
 def _name_of(loss: Any) -> str:
