@@ -4,7 +4,7 @@ import inspect
 import keyword
 import linecache
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -76,21 +76,22 @@ class Function:
         self.constants: dict[str, torch.Tensor] = {}
         self.code = ""
         self.forward: Callable[..., Any] | None = None
-        self._attributes: dict[int, str] = {}
+        self.attributes: dict[int, str] = {}
 
     @property
     def modules(self) -> list[torch.nn.Module]:
         """The layers and modules that are called, each once, in the order of Keras's `model.layers`."""
         return [operation for operation in self.operations if isinstance(operation, torch.nn.Module)]
 
-    def lower(self, attributes: dict[int, str]) -> None:
+    def lower(self, attributes: dict[int, str], constants: Mapping[str, torch.Tensor] | None = None) -> None:
         """Writes `forward`.
 
         Args:
             attributes: `id(module)` → the attribute of the model under which `forward` finds it.
+            constants: tensors that the model has already, by attribute.
         """
-        self._attributes = attributes
-        self.constants = {}
+        self.attributes = attributes
+        self.constants = dict(constants or {})
         writer = _Writer(self, attributes)
         code = writer.write()
         self.code = code.src.strip() + "\n"
@@ -137,7 +138,7 @@ class Function:
         origins = [_origin(tensor) for tensor in self.inputs]
         structures = _replaced((self.inputs_structure, self.outputs_structure), places)
         operations = {id(operation): operation for operation in self.operations}
-        names = [(operations[key], name) for key, name in self._attributes.items() if key in operations]
+        names = [(operations[key], name) for key, name in self.attributes.items() if key in operations]
         return _rebuild, (origins, steps, masks, structures, names)
 
 

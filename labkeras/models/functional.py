@@ -14,7 +14,7 @@ from labkeras.graph.symbolic import KerasTensor
 from labkeras.naming import to_snake_case
 from labkeras.nest import flatten
 
-__all__ = ["InputReader", "adopt", "attribute_for", "name_of", "with_masks"]
+__all__ = ["InputReader", "adopt", "attribute_for", "name_of", "own_constants", "with_masks"]
 
 
 def name_of(operation: Any) -> str:
@@ -40,7 +40,14 @@ def adopt(model: torch.nn.Module, function: Function) -> None:
         module.train(model.training)
         attributes[id(module)] = attribute
     function.lower(attributes)
+    own_constants(model, function)
+
+
+def own_constants(model: torch.nn.Module, function: Function) -> None:
+    """Makes the tensors that a Function's calls were given the model's own: parameters to train, the rest as buffers."""
     for name, tensor in function.constants.items():
+        if name in model._parameters or name in model._buffers:
+            continue
         if isinstance(tensor, torch.nn.Parameter):
             model._parameters[name] = tensor
         else:
@@ -103,14 +110,15 @@ class InputReader:
         """
         if type(data) is Tensor and self._count == 1:
             return [self._fit(data, 0)]
-        leaves = self._in_order(data)
+        leaves = self.in_order(data)
         return [self._fit(leaf, index) for index, leaf in enumerate(leaves)]
 
     def move(self, old: str, new: str) -> None:
         """After the model's weights moved from one floating type to another, floating inputs follow."""
         self._dtypes = [to_torch(new) if dtype is to_torch(old) else dtype for dtype in self._dtypes]
 
-    def _in_order(self, data: Any) -> list[Any]:
+    def in_order(self, data: Any) -> list[Any]:
+        """The leaves of data, or of its masks, in the order of the inputs."""
         if isinstance(data, Tensor | KerasTensor):
             leaves = [data]
         elif isinstance(data, dict):

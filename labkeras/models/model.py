@@ -14,6 +14,7 @@ from labkeras.callbacks.history import History
 from labkeras.errors import InvalidArgumentError, LabkerasError, NotCompiledError, did_you_mean
 from labkeras.graph.function import Function
 from labkeras.graph.input import InputLayer
+from labkeras.graph.masked import masked
 from labkeras.graph.symbolic import KerasTensor
 from labkeras.layers.layer import Layer, LayerOptions, map_shapes
 from labkeras.layers.tracking import Holder
@@ -21,7 +22,7 @@ from labkeras.legacy import modern_arguments
 from labkeras.models.compile_config import compile_config, read_compile_config
 from labkeras.models.config import graph_config
 from labkeras.models.config_reader import GRAPH_KEYS, has_graph, read_graph, takes_graph
-from labkeras.models.functional import InputReader, adopt, name_of, with_masks
+from labkeras.models.functional import InputReader, adopt, name_of, own_constants, with_masks
 from labkeras.models.summary import print_summary
 from labkeras.nest import map_structure
 from labkeras.random import SeedGenerator
@@ -75,37 +76,51 @@ class Model(Layer):
         return self._function is not None
 
     def _graph_masks(self, mask: Any) -> list[KerasTensor | None]:
-        """The masks that the results will carry, as placeholders."""
-        del mask
-        return self._graph().masks
+        """The masks that the results will carry, as placeholders, for inputs with a mask or masks."""
+        return (self._graph() if mask is None else self._masked(mask)[0]).masks
+
+    def _masked(self, mask: Any) -> tuple[Function, list[Any]]:
+        """The Function for inputs with masks, and the masks that it takes after the inputs."""
+        assert self._reader is not None
+        masks = self._reader.in_order(mask)
+        ranks = tuple(None if one is None else len(one.shape) for one in masks)
+        if ranks not in self._masked_functions:
+            self._masked_functions[ranks] = function = masked(self._graph(), ranks)
+            own_constants(self, function)
+        return self._masked_functions[ranks], [one for one in masks if one is not None]
 
     def _set_function(self, function: Function) -> None:
         adopt(self, function)
         self._function = function
         self._reader = InputReader(function.inputs_structure, self.name)
+        self.__dict__["_masked_functions"] = {}
         self.built = True
         self._build_shapes = {"input_shape": map_structure(lambda tensor: tensor.shape, function.inputs_structure)}
         if not self._trainable:
             self.trainable = False
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Computes the outputs; a functional model does it by its generated `code`.
 
         Args:
             inputs: tensors, nested as the model's inputs are; a dict by the inputs' names is taken as well.
             training: whether layers such as Dropout behave as in training.
+            mask: masks of the inputs, nested as they are, with None for inputs without one.
         """
         if self._function is None or self._function.forward is None or self._reader is None:
             raise NotImplementedError(
                 f"the model class {type(self).__name__} has neither `inputs` and `outputs` nor `call(self, inputs)`."
             )
-        outputs = self._function.forward(self, *self._reader.read(inputs), training)
-        return with_masks(*outputs) if self._function.has_masks else outputs
+        function, masks = (self._function, ()) if mask is None else self._masked(mask)
+        outputs = function.forward(self, *self._reader.read(inputs), *masks, training)  # type: ignore[misc]  # it is lowered
+        return with_masks(*outputs) if function.has_masks else outputs
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        if self._function is None or self._reader is None:
-            return super().compute_output_spec(*args, **kwargs)
-        return self._function.compute_output_spec(self._reader.read(args[0]))
+        if self._function is not None and self._reader is not None:
+            return self._function.compute_output_spec(self._reader.read(args[0] if args else kwargs["inputs"]))
+        if type(self).compute_output_shape is Model.compute_output_shape:
+            return self._infer_output_spec(*args, **kwargs)
+        return super().compute_output_spec(*args, **kwargs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         inputs = map_shapes(lambda shape: KerasTensor(shape, self.compute_dtype), input_shape)
@@ -613,6 +628,9 @@ class Model(Layer):
                 f"Received: the model {self.name!r}, not compiled"
             )
         return self._compiled
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_masked_functions": {}}
 
     def _apply(self, fn: Any, recurse: bool = True) -> "Model":
         before = self.compute_dtype
