@@ -120,7 +120,7 @@ def test_models_nest_and_share_layers() -> None:
 
 
 def test_half_of_a_graph_is_missing() -> None:
-    with pytest.raises(InvalidArgumentError, match="needs `inputs` and `outputs`. Received: outputs=None"):
+    with pytest.raises(InvalidArgumentError, match=r"needs `inputs` and `outputs`\. Received: outputs=None"):
         Model(inputs=Input((2,)))
 
 
