@@ -73,6 +73,7 @@ class Dense(Layer):
         self.bias_constraint = constraints.get(bias_constraint)
         self.input_spec = InputSpec(min_ndim=2)
         self.supports_masking = True
+        self._transposes = False
 
     def build(self, input_shape: Shape) -> None:
         self.kernel = self.add_weight(
