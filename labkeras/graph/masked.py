@@ -1,12 +1,10 @@
 """masked: a Function whose inputs carry masks, for a functional model that is a layer of another one.
 
-The masks within a graph are wires, laid when it is built. An input of a nested model may turn out to carry a mask only where the
-model is used: then its calls are recorded once more, from inputs with masks.
+The masks within a graph are wires, laid when it is built. An input of a nested model may turn out to carry a mask only
+where the model is used: then its calls are recorded once more, from inputs with masks.
 """
 
 from typing import Any
-
-import torch
 
 from labkeras.graph.function import Function
 from labkeras.graph.symbolic import KerasTensor, Node, map_arguments, record
@@ -41,7 +39,7 @@ def _called_again(node: Node, known: dict[int, Any]) -> Any:
     given = {name: value for name, value in node.kwargs.items() if name not in node.masks}
     args, kwargs = _replaced((node.args, given), known)
     operation = node.operation
-    if not isinstance(operation, torch.nn.Module) or not hasattr(operation, "_inbound_nodes"):
+    if not hasattr(operation, "_inbound_nodes"):  # a function, or a module of torch's
         return record(operation, args, kwargs, name=node.name)
     outputs = operation(*args, **kwargs)
     # This call is no one's to see: `layer.output` means the one that the user wrote.

@@ -224,7 +224,7 @@ def _at_rest(operation: Any) -> Iterator[None]:
 def _hint(args: tuple[Any, ...]) -> str:
     if not any(argument is None for argument in flatten(args)):
         return ""
-    return "\n  Perhaps: an argument is None because `x.shape` holds None for a size that is not known yet; `x.size(0)` works."
+    return "\n  Perhaps: an argument is None because `x.shape` holds None for an unknown size; `x.size(0)` works."
 
 
 def _merge(first: Any, second: Any, placeholder: type) -> Any:

@@ -44,7 +44,7 @@ def adopt(model: torch.nn.Module, function: Function) -> None:
 
 
 def own_constants(model: torch.nn.Module, function: Function) -> None:
-    """Makes the tensors that a Function's calls were given the model's own: parameters to train, the rest as buffers."""
+    """Makes the tensors that a Function's calls were given the model's own: parameters to train, else buffers."""
     for name, tensor in function.constants.items():
         if name in model._parameters or name in model._buffers:
             continue

@@ -271,7 +271,7 @@ class Compiled:
 
     def _build(self, targets: list[Any], outputs: list[Any], y_pred: Any) -> None:
         keys = self._output_keys(y_pred)
-        # Outputs that have no name, those of a subclassed model, go by the names of their losses and metrics, as in Keras.
+        # Outputs without a name, those of a subclassed model, go by the names of their losses and metrics, as in Keras.
         named = isinstance(y_pred, dict) or keys == self._names or keys == self._keys
         specs = _for_outputs(self._loss_spec, keys, "loss", broadcast=True)
         shapes = [getattr(target, "shape", ()) for target in targets]
