@@ -191,7 +191,7 @@ def table(rows: list[dict[str, object]]) -> str:
 def write(rows: list[dict[str, object]]) -> None:
     """Writes the figures beside this file: as CSV, and as the table of the README."""
     with (HERE / "figures.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     readme = HERE / "README.md"
