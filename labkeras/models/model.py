@@ -218,7 +218,7 @@ class Model(Layer):
             return None
         if isinstance(self.output, dict):
             return sorted(self.output)
-        return naming_of_outputs(self.outputs)
+        return _names_of_outputs(self.outputs)
 
     @property
     def code(self) -> str:
@@ -640,7 +640,7 @@ class Model(Layer):
         return self
 
 
-def naming_of_outputs(outputs: list[KerasTensor]) -> list[str]:
+def _names_of_outputs(outputs: list[KerasTensor]) -> list[str]:
     """The names of the layers that made the outputs; a second output of one layer is "name_1"."""
     names: list[str] = []
     for tensor in outputs:
