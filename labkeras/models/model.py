@@ -28,6 +28,8 @@ from labkeras.nest import map_structure
 from labkeras.random import SeedGenerator
 from labkeras.training import loops
 from labkeras.training.compiled import Compiled
+from labkeras.training.data import ready
+from labkeras.training.steps import EagerSteps, own_method
 
 __all__ = ["Model"]
 
@@ -65,6 +67,7 @@ class Model(Layer):
         self._compiled: Compiled | None = None
         self._compile_arguments: dict[str, Any] | None = None
         self.stop_training = False
+        self._initial_epoch: int | None = None
         self.history: History | None = None
         self._function: Function | None = None
         self._reader: InputReader | None = None
@@ -503,6 +506,61 @@ class Model(Layer):
         """
         del x, training
         return self._ready("compute_loss").total_loss(y, y_pred, sample_weight, self.losses)
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Takes a batch into the metrics of `compile`; returns `get_metrics_result()`. A subclass may override it."""
+        del x
+        self._ready("compute_metrics").update_metrics(y, y_pred, sample_weight)
+        return self.get_metrics_result()
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """The loss and the metrics so far, by name."""
+        if own_method(type(self), "metrics"):
+            results = {metric.name: metric.result() for metric in self.metrics}
+            drawn_out = [value if isinstance(value, dict) else {name: value} for name, value in results.items()]
+            return {name: value for part in drawn_out for name, value in part.items()}
+        compiled = self._ready("get_metrics_result")
+        compiled.follow(self)
+        return compiled.logs()
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """One training step: forward, loss, backward, update, metrics. A subclass may override it.
+
+        With its own it gets what torch offers: `self.zero_grad()`, `loss.backward()`, and
+        `self.optimizer.apply(gradients, variables)` or `self.optimizer.step()`.
+
+        Args:
+            data: a batch: x, (x, y) or (x, y, sample_weight), as tensors.
+
+        Returns:
+            The logs: what `get_metrics_result()` gives, or any other dict of numbers by name.
+        """
+        steps, compiled = self._running_steps(), self._ready("train_step")
+        compiled.prepared_optimizer(self)
+        EagerSteps.train(steps, *ready(data))
+        return self.get_metrics_result()
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """The loss and metrics of a batch, in evaluation; as for `train_step`."""
+        EagerSteps.test(self._running_steps(), *ready(data))
+        return self.get_metrics_result()
+
+    def predict_step(self, data: Any) -> Any:
+        """The outputs for a batch, in prediction; as for `train_step`."""
+        return EagerSteps.predict(self._running_steps(), *ready(data))
+
+    def log(self, name: str, value: Any) -> None:
+        """Within `training_step` or `validation_step`, Lightning's way to write one: adds a number to the epoch's logs.
+
+        Args:
+            name: its name in the logs, where the mean over the epoch's samples stands.
+            value: a scalar.
+        """
+        self._ready("log").log(name, value)
+
+    def _running_steps(self) -> EagerSteps:
+        running = None if self._compiled is None else self._compiled.steps
+        return EagerSteps(self, self._compiled) if running is None else running
 
     def to_lightning(self) -> Any:
         """The `pytorch_lightning.LightningModule` that trains this model, for a Trainer of one's own."""

@@ -83,7 +83,6 @@ class Compiled:
                 "`steps_per_execution` must be a positive integer. Received: "
                 f"steps_per_execution={steps_per_execution!r}"
             )
-        del run_eagerly  # nothing is compiled unless asked for
         if optimizer is None:
             raise InvalidArgumentError("`optimizer` must be a name, a class or an optimizer. Received: optimizer=None")
         if not _are_numbers(loss_weights):
@@ -93,6 +92,7 @@ class Compiled:
             )
         self.optimizer: Any = optimizers.get(optimizer)
         self.auto_scale_loss = auto_scale_loss
+        self.run_eagerly = run_eagerly
         self.steps_per_execution = steps_per_execution
         self._names = list(output_names) if output_names is not None else None
         self._loss_spec = _map_named(_known_loss, loss)
@@ -107,6 +107,11 @@ class Compiled:
         self._output_losses: list[tuple[int, Any, float | None, Any]] | None = None
         self._output_metrics: list[tuple[int, str, Any, bool]] = []
         self._of_layers: list[Any] = []
+        self._logged: dict[str, Any] = {}
+        self.samples = 1
+        """The number of samples in the batch whose numbers the model's own step logs."""
+        self.steps: Any = None
+        """What does the steps of the run that goes on."""
 
     def prepared_optimizer(self, model: Any) -> Any:
         """The optimizer, given the trainable weights of the model if it has none yet.
@@ -116,6 +121,8 @@ class Compiled:
         """
         trainable = getattr(model, "trainable_variables", None)
         weights = list(model.parameters()) if trainable is None else trainable
+        if not weights:
+            return self.optimizer  # there is nothing that it could be built for
         if not self.optimizer.built:
             self.optimizer.build(weights)
         elif not isinstance(self.optimizer, TorchOptimizer):  # which may be made for some weights on purpose
@@ -136,8 +143,7 @@ class Compiled:
         scaled: Tensor = self.optimizer.scale_loss(loss)
         return scaled
 
-    # --- one batch
-    # ------------------------------------------------------------------------------------------------------
+    # --- one batch ----------------------------------------------------------------------------------------------------
 
     def total_loss(self, y: Any, y_pred: Any, sample_weight: Any, added: Sequence[Tensor] = ()) -> Tensor:
         """The loss of a batch: those of the outputs, times their weights, and what layers and regularizers add.
@@ -171,31 +177,60 @@ class Compiled:
             )
         return torch.as_tensor(total)
 
-    def update(self, loss: Tensor, y: Any, y_pred: Any, sample_weight: Any) -> None:
-        """Takes a batch into the means and metrics.
+    def update_loss(self, loss: Tensor, samples: int) -> None:
+        """Takes the loss of a batch into the mean.
 
         Args:
-            loss: what `total_loss` returned.
+            loss: a scalar.
+            samples: the number of samples that it is the mean of.
+        """
+        self.loss_tracker.update_state(loss.detach(), sample_weight=samples)
+
+    def update_metrics(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
+        """Takes a batch into the metrics.
+
+        Args:
             y, y_pred, sample_weight: as for `total_loss`.
         """
-        with torch.no_grad():
-            first = y_pred if isinstance(y_pred, Tensor) else flatten(y_pred)[0]
-            self.loss_tracker.update_state(loss.detach(), sample_weight=first.shape[0])
-            if self._metric_specs == (None, None):
-                return
-            outputs, targets, weights = self._aligned(y, y_pred, sample_weight)
-            if self._output_losses is None:
-                self._build(targets, outputs, y_pred)
-            for index, _, metric, weighted in self._output_metrics:
-                metric.update_state(targets[index], _detached(outputs[index]), weights[index] if weighted else None)
+        if self._metric_specs == (None, None):
+            return
+        outputs, targets, weights = self._aligned(y, y_pred, sample_weight)
+        if self._output_losses is None:
+            self._build(targets, outputs, y_pred)
+        for index, _, metric, weighted in self._output_metrics:
+            metric.update_state(targets[index], _detached(outputs[index]), weights[index] if weighted else None)
 
-    def logs_of_all(self) -> dict[str, Any]:
-        """The logs over all processes of a run, each of which must ask for them; they wait for each other."""
+    def log(self, name: str, value: Any) -> None:
+        """Takes a number that the model's own step logs into the mean of that name, weighted by the batch's size.
+
+        Args:
+            name: the name of the mean.
+            value: a scalar.
+        """
+        number = torch.as_tensor(value).detach()
+        if name not in self._logged:
+            self._logged[name] = _mean(name).to(number.device)
+        self._logged[name].update_state(number, sample_weight=self.samples)
+
+    def set_aside(self) -> list[tuple[Any, Tensor]]:
+        """The state of the metrics, for `take_back` after another use of them."""
+        metrics = (*self.metrics, *self._of_layers)
+        variables = [variable for metric in metrics for variable in getattr(metric, "variables", ())]
+        return [(variable, variable.detach().clone()) for variable in variables]
+
+    def take_back(self, state: list[tuple[Any, Tensor]]) -> None:
+        """Gives the metrics the state that `set_aside` returned."""
+        for variable, value in state:
+            variable.assign(value)
+
+    @contextlib.contextmanager
+    def synced(self) -> Iterator[None]:
+        """Within it, metrics give results over all processes of a run, which wait for each other."""
         with contextlib.ExitStack() as stack:
             for metric in (*self.metrics, *self._of_layers):
                 if hasattr(metric, "synced"):  # torchmetrics do it by themselves
                     stack.enter_context(metric.synced())
-            return self.logs()
+            yield
 
     def logs(self) -> dict[str, Any]:
         """The loss and the metrics since they were last reset, by name."""
@@ -205,7 +240,7 @@ class Compiled:
                 _add_result(logs, "", tracker, weighted=False)
         for _, prefix, metric, weighted in self._output_metrics:
             _add_result(logs, prefix, metric, weighted)
-        for metric in self._of_layers:
+        for metric in (*self._of_layers, *self._logged.values()):
             _add_result(logs, "", metric, weighted=False)
         return logs
 
@@ -230,7 +265,8 @@ class Compiled:
     def metrics(self) -> list[Any]:
         """All metrics: the loss's mean, those of the outputs' losses, and those given to `compile`."""
         trackers = [tracker for _, _, _, tracker in self._output_losses or () if tracker is not None]
-        return [self.loss_tracker, *trackers, *(metric for _, _, metric, _ in self._output_metrics)]
+        given = [metric for _, _, metric, _ in self._output_metrics]
+        return [self.loss_tracker, *trackers, *given, *self._logged.values()]
 
     def in_order(self, logs: Mapping[str, Any]) -> Any:
         """Logs as `evaluate` returns them: the loss, metrics as they were given, then the rest by name; one alone as
@@ -246,8 +282,7 @@ class Compiled:
         for metric in self.metrics:
             metric.to(device)
 
-    # --- which loss and which metrics for which output
-    # --------------------------------------------------------------------
+    # --- which loss and which metrics for which output ----------------------------------------------------------------
 
     def _aligned(self, y: Any, y_pred: Any, sample_weight: Any) -> tuple[list[Any], list[Any], list[Any]]:
         """Outputs, targets and weights as lists of one order."""

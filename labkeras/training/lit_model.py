@@ -3,10 +3,9 @@
 Under a Trainer of the user's it is a module like any other: Lightning does backward, step, precision and clipping. In
 a plain `fit` it takes several batches in one `training_step` and does those steps itself (`manual`): Lightning's loop
 costs some 0.5 ms a step, which is more than a small model needs for all its work. What is computed is the same, bit
-for bit.
+for bit. A model with its own `train_step` does backward and step in that, however its batches come.
 """
 
-import functools
 import warnings
 from collections.abc import Callable, Collection
 from typing import Any
@@ -20,8 +19,9 @@ from labkeras.callbacks.callback_list import CallbackList
 from labkeras.nest import flatten, map_structure, pack
 from labkeras.training.compiled import Compiled, LazyLogs
 from labkeras.training.data import Steps, ready
+from labkeras.training.steps import EagerSteps, own_method, steps_for
 
-__all__ = ["HomingLitModel", "LitModel", "as_arrays", "call_model"]
+__all__ = ["HomingLitModel", "LitModel", "as_arrays"]
 
 
 class LitModel(pl.LightningModule):
@@ -45,24 +45,25 @@ class LitModel(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.model = model
-        self.automatic_optimization = not manual
-        self.train_logs: dict[str, Any] = {}
+        self.automatic_optimization = not manual and not own_method(type(model), "train_step")
         self.validation_logs: dict[str, Any] = {}
         self.predictions: list[Any] = []
         self._row: dict[str, Any] = {}
         # Not attributes of the module: their states are no part of its state_dict, and move on their own.
         object.__setattr__(self, "compiled", compiled)
         object.__setattr__(self, "callbacks", callbacks if callbacks is not None else CallbackList([], model=model))
+        object.__setattr__(self, "steps", steps_for(model, compiled))
+        self._manual = manual
         self._initial_epoch = initial_epoch
         self.validation_freq: int | Collection[int] | None = None
         """After how many epochs to validate, or after which, counted from 1; None leaves that to the Trainer."""
-        self._saw_data = False
-        self._steps = {"train": 0, "test": 0, "predict": 0}
+        self._counts: dict[Mode, int] = {"train": 0, "test": 0, "predict": 0}
         self._in_fit = False
-        self._regularized: list[Any] = []
+        self._train_logs: tuple[int, dict[str, Any]] = 0, {}
 
     compiled: Any
     callbacks: Any
+    steps: EagerSteps
 
     @property
     def epoch(self) -> int:
@@ -73,10 +74,15 @@ class LitModel(pl.LightningModule):
         """The model's outputs."""
         return self.model(x)
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """The optimizer of `compile`, given the model's trainable weights."""
+    def configure_optimizers(self) -> torch.optim.Optimizer | None:
+        """The optimizer of `compile`, given the model's trainable weights.
+
+        None if the model has none, or has a `compile` and a `train_step` of its own, with whatever optimizers.
+        """
+        if self.steps.updates_itself and own_method(type(self.model), "compile"):
+            return None
         optimizer: torch.optim.Optimizer = self.compiled.prepared_optimizer(self.model)
-        return optimizer
+        return optimizer if self.compiled.optimizer.built else None
 
     # --- training -----------------------------------------------------------------------------------------------------
 
@@ -84,18 +90,23 @@ class LitModel(pl.LightningModule):
         self._in_fit = True
         # A model of ours rests in eval mode; Lightning trains what is in train mode.
         self.train()
-        self._find_regularized()
-        self.compiled.follow(self.model)
-        self.compiled.to(self.device)
+        self._begin_run()
 
     def on_train_start(self) -> None:
         self.callbacks.on_train_begin()
+        # A callback that takes up a run that was broken off says with which epoch to go on.
+        first = getattr(self.model, "_initial_epoch", None)
+        if first:
+            epochs = self.trainer.fit_loop.max_epochs
+            if epochs is not None and epochs >= 0:
+                self.trainer.fit_loop.max_epochs = max(0, self._initial_epoch + epochs - first)
+            self._initial_epoch = first
 
     def on_train_epoch_start(self) -> None:
-        self.compiled.reset()
-        self._steps["train"] = 0
-        self._saw_data = False
-        self.train_logs, self.validation_logs = {}, {}
+        self.steps.reset()
+        self.steps.check.begin_epoch(self.epoch)
+        self._counts["train"] = 0
+        self._train_logs, self.validation_logs = (0, {}), {}
         if self.validation_freq is not None:
             # Lightning counts from the first epoch of this run, Keras from epoch 0.
             self.trainer.check_val_every_n_epoch = (
@@ -108,92 +119,79 @@ class LitModel(pl.LightningModule):
         return epoch % freq == 0 if isinstance(freq, int) else epoch in (freq or ())
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor | None:
-        self._saw_data = True
         if self.automatic_optimization:
             return self._train_automatically(batch)
-        optimizer = self.compiled.optimizer
-        self._run_steps(batch, "train", lambda x, y, weight: self._train_manually(optimizer, x, y, weight))
+        self._run_steps(batch, "train", self.steps.train)
+        if not self._manual:
+            # What Lightning counts as steps are those of its own optimizers.
+            self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress.increment_completed()
         return None
 
     def _train_automatically(self, batch: Any) -> Tensor:
+        """Forward and loss; Lightning does the rest of the step."""
         x, y, weight = ready(batch)
-        step = self._steps["train"]
-        self._steps["train"] += 1
-        hooks = self.callbacks.needs_batch_hooks("train")
-        if hooks:
-            self.callbacks.on_train_batch_begin(step)
-        y_pred = call_model(self.model, x, training=True)
-        loss = self._loss(x, y, y_pred, weight)
-        self.compiled.update(loss, y, y_pred, weight)
-        if hooks:
-            self._after_batch("train", step)
-            self.trainer.should_stop = self.trainer.should_stop or self.model.stop_training
-        scaled: Tensor = self.compiled.scaled(loss)
+        losses = []
+
+        def run(x: Any, y: Any, weight: Any) -> None:
+            loss, y_pred = self.steps.forward(x, y, weight, training=True)
+            self.steps.check(loss, x)
+            self.steps.update(loss, x, y, y_pred, weight)
+            losses.append(loss)
+
+        self._run_step("train", run, x, y, weight)
+        scaled: Tensor = self.compiled.scaled(losses[0])
         return scaled
 
-    def _train_manually(self, optimizer: Any, x: Any, y: Any, weight: Any) -> None:
-        y_pred = call_model(self.model, x, training=True)
-        loss = self._loss(x, y, y_pred, weight)
-        optimizer.zero_grad()
-        self.compiled.scaled(loss).backward()
-        optimizer.step()
-        self.compiled.update(loss, y, y_pred, weight)
-
-    def _loss(self, x: Any, y: Any, y_pred: Any, weight: Any) -> Tensor:
-        model = self.model
-        if _has_own_loss(model.__class__):
-            loss: Tensor = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=weight)
-            return loss
-        added = [loss for owner in dict.fromkeys(getattr(model, "_loss_owners", ())) for loss in owner._losses]
-        penalties = [weight.regularizer(weight) for weight in self._regularized if weight.requires_grad]
-        total: Tensor = self.compiled.total_loss(y, y_pred, weight, [*added, *penalties])
-        return total
-
     def on_validation_start(self) -> None:
-        if self._in_fit:
-            self.train_logs = self.compiled.logs_of_all()
+        if self.trainer.sanity_checking or not self._in_fit:
+            self._begin_run()
         else:
-            self._find_regularized()
-            self.compiled.follow(self.model)
-        self.compiled.to(self.device)
-        self.compiled.reset()
-        self._steps["test"] = 0
-        self.callbacks.on_test_begin()
+            self._finish_group("train")
+            self._train_logs = self._counts["train"], self.steps.logs_of_all()
+            self._set_aside = self.compiled.set_aside(), self.steps.returned
+        self.steps.reset()
+        self._counts["test"] = 0
+        if not self.trainer.sanity_checking:
+            self.callbacks.on_test_begin()
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
-        self._run_steps(batch, "test", self._test_one)
+        self._run_steps(batch, "test", self.steps.test)
 
     def test_step(self, batch: Any, batch_idx: int) -> None:
         """The same as validation, for a Trainer of the user's."""
-        self._run_steps(batch, "test", self._test_one)
-
-    def _test_one(self, x: Any, y: Any, weight: Any) -> None:
-        y_pred = call_model(self.model, x, training=False)
-        self.compiled.update(self._loss(x, y, y_pred, weight), y, y_pred, weight)
+        self._run_steps(batch, "test", self.steps.test)
 
     def on_validation_epoch_end(self) -> None:
-        self.validation_logs = self.compiled.logs_of_all()
+        if self.trainer.sanity_checking:
+            return
+        self._finish_group("test")
+        self.validation_logs = self.steps.logs_of_all()
         self.callbacks.on_test_end(self.validation_logs)
-        if self.automatic_optimization:
+        if not self._manual:
             self.log_dict({f"val_{name}": value for name, value in self.validation_logs.items()})
+        if self._in_fit:
+            metrics, self.steps.returned = self._set_aside
+            self.compiled.take_back(metrics)
 
     def on_test_start(self) -> None:
-        self._find_regularized()
-        self.compiled.follow(self.model)
-        self.compiled.to(self.device)
-        self.compiled.reset()
+        self._begin_run()
+        self.steps.reset()
 
     def on_test_epoch_end(self) -> None:
-        self.log_dict({f"test_{name}": value for name, value in self.compiled.logs_of_all().items()})
+        self.log_dict({f"test_{name}": value for name, value in self.steps.logs_of_all().items()})
 
     def on_train_epoch_end(self) -> None:
-        if not self._saw_data:
+        self.steps.check.finish()
+        self._finish_group("train")
+        if not self._counts["train"]:
             warnings.warn("the data has no more batches: training stops here.", stacklevel=1)
             self.trainer.should_stop = True
             return
         # The epoch's row is written here: Lightning calls its own callbacks' hook of this name before the module's.
-        logs = self.train_logs or self.compiled.logs_of_all()
-        if self.automatic_optimization:
+        count, logs = self._train_logs
+        if count < self._counts["train"]:  # there was no validation, or not at the end of the epoch
+            logs = self.steps.logs_of_all()
+        if not self._manual:
             self.log_dict(logs)
         row = dict(sorted(logs.items())) | {
             f"val_{name}": self.validation_logs[name] for name in sorted(self.validation_logs)
@@ -217,50 +215,67 @@ class LitModel(pl.LightningModule):
 
     def on_predict_start(self) -> None:
         self.predictions = []
-        self._steps["predict"] = 0
+        self._counts["predict"] = 0
         self.callbacks.on_predict_begin()
 
     def predict_step(self, batch: Any, batch_idx: int) -> Any:
-        self._run_steps(batch, "predict", self._predict_one)
+        self._run_steps(batch, "predict", self._predict)
         return None if isinstance(batch, Steps) else self.predictions[-1]
 
-    def _predict_one(self, x: Any, y: Any, weight: Any) -> None:
-        outputs = call_model(self.model, x, training=False)
+    def _predict(self, x: Any, y: Any, weight: Any) -> None:
+        outputs = self.steps.predict(x, y, weight)
         self.predictions.append(map_structure(lambda tensor: tensor.detach().cpu(), outputs))
 
     def on_predict_end(self) -> None:
+        self._finish_group("predict")
         self.callbacks.on_predict_end()
-
-    def _find_regularized(self) -> None:
-        # Once a run: looking through all weights in each step would cost more than a small model's step.
-        weights = self.model.parameters()
-        self._regularized = [weight for weight in weights if getattr(weight, "regularizer", None) is not None]
 
     # --- steps --------------------------------------------------------------------------------------------------------
 
+    def _begin_run(self) -> None:
+        """Looks at the model once more: it may have got weights and metrics since."""
+        object.__setattr__(self, "steps", steps_for(self.model, self.compiled))
+        self.steps.check.enabled = not getattr(self.callbacks, "handles_nan", False)
+        self.compiled.steps = self.steps
+        self.compiled.follow(self.model)
+        self.compiled.to(self.device)
+
     def _run_steps(self, batch: Any, mode: Mode, run: Callable[[Any, Any, Any], None]) -> None:
-        """Runs the steps of one call of Lightning's, with the batch hooks that somebody needs."""
-        hooks = self.callbacks.needs_batch_hooks(mode)
-        begin = getattr(self.callbacks, f"on_{mode}_batch_begin")
+        """Runs the steps of one call of Lightning's, until somebody stops training."""
         moves = self.device.type != "cpu"
         for x, y, weight in batch if isinstance(batch, Steps) else [ready(batch)]:
             if moves:
                 x, y, weight = map_structure(self._to_device, (x, y, weight))
-            if not hooks:
-                run(x, y, weight)
-                continue
-            step = self._steps[mode]
-            self._steps[mode] += 1
-            begin(step)
-            run(x, y, weight)
-            self._after_batch(mode, step)
-            if mode == "train" and self.model.stop_training:
-                self.trainer.should_stop = True
+            self._run_step(mode, run, x, y, weight)
+            if mode == "train" and self.trainer.should_stop:
                 return
 
-    def _after_batch(self, mode: Mode, step: int) -> None:
-        logs = LazyLogs(self.compiled.logs if mode != "predict" else lambda: {"outputs": self.predictions[-1]})
-        getattr(self.callbacks, f"on_{mode}_batch_end")(step, logs)
+    def _run_step(self, mode: Mode, run: Callable[[Any, Any, Any], None], x: Any, y: Any, weight: Any) -> None:
+        """Runs one step, with the batch hooks that somebody needs."""
+        step = self._counts[mode]
+        self._counts[mode] = step + 1
+        if not self.callbacks.needs_batch_hooks(mode):
+            run(x, y, weight)
+        else:
+            group = 1 if self.compiled is None else self.compiled.steps_per_execution
+            if step % group == 0:
+                getattr(self.callbacks, f"on_{mode}_batch_begin")(step)
+            run(x, y, weight)
+            if step % group == group - 1:
+                self._end_group(mode)
+        if mode == "train" and getattr(self.model, "stop_training", False):
+            self.trainer.should_stop = True
+
+    def _finish_group(self, mode: Mode) -> None:
+        """Ends the group of steps that the data was too short for."""
+        group = 1 if self.compiled is None else self.compiled.steps_per_execution
+        if self._counts[mode] % group and self.callbacks.needs_batch_hooks(mode):
+            self._end_group(mode)
+
+    def _end_group(self, mode: Mode) -> None:
+        # Differs from Keras: the last batch of a group that was cut short has its own number, not one past the end.
+        logs = LazyLogs(self.steps.logs if mode != "predict" else lambda: {"outputs": self.predictions[-1]})
+        getattr(self.callbacks, f"on_{mode}_batch_end")(self._counts[mode] - 1, logs)
 
     def _to_device(self, leaf: Any) -> Any:
         return leaf.to(self.device, non_blocking=True) if isinstance(leaf, Tensor) else leaf
@@ -290,17 +305,6 @@ class HomingLitModel(LitModel):
         history = self.callbacks.history
         if history is not None and state:
             history.epoch, history.history = state["epoch"], state["history"]
-
-
-def call_model(model: Any, x: Any, training: bool) -> Any:
-    """A model's outputs; a module of torch's that takes no `training` goes by its own mode."""
-    return model(x, training=training) if hasattr(model, "_call_spec") else model(x)
-
-
-@functools.cache
-def _has_own_loss(model_class: Any) -> bool:
-    classes = (cls for cls in model_class.__mro__ if "compute_loss" in vars(cls))
-    return not next(classes, torch.nn.Module).__module__.startswith(("labkeras.", "torch."))
 
 
 def as_arrays(predictions: list[Any]) -> Any:

@@ -17,6 +17,7 @@ from labkeras.errors import DataError, InvalidArgumentError
 from labkeras.nest import map_structure
 from labkeras.training.compiled import Compiled
 from labkeras.training.data import ArrayData, Batches, Steps, as_batches, split
+from labkeras.training.steps import EagerSteps, steps_for
 
 __all__ = [
     "lightning_module",
@@ -158,36 +159,34 @@ def train_on_batch(
     if class_weight is not None:
         data = data.weighted(class_weight)
     _build(model, data.x)
-    optimizer = compiled.prepared_optimizer(model)
-    compiled.follow(model)
-    compiled.reset()
-    y_pred = model(data.x, training=True)
-    loss = model.compute_loss(x=data.x, y=data.y, y_pred=y_pred, sample_weight=data.sample_weight)
-    optimizer.zero_grad()
-    torch.autograd.backward(compiled.scaled(loss))
-    optimizer.step()
-    compiled.update(loss, data.y, y_pred, data.sample_weight)
-    return _numbers(compiled)
+    steps = _steps_of_batch(model, compiled)
+    compiled.prepared_optimizer(model)
+    steps.train(data.x, data.y, data.sample_weight)
+    return _numbers(steps)
 
 
 def test_on_batch(model: Any, compiled: Compiled, x: Any, y: Any, sample_weight: Any) -> dict[str, float]:
     """The logs of one batch."""
     data = ArrayData(x, y, sample_weight)
     _build(model, data.x)
-    compiled.follow(model)
-    compiled.reset()
+    steps = _steps_of_batch(model, compiled)
     with torch.no_grad():
-        y_pred = model(data.x, training=False)
-        loss = model.compute_loss(x=data.x, y=data.y, y_pred=y_pred, sample_weight=data.sample_weight, training=False)
-        compiled.update(loss, data.y, y_pred, data.sample_weight)
-    return _numbers(compiled)
+        steps.test(data.x, data.y, data.sample_weight)
+    return _numbers(steps)
 
 
 def predict_on_batch(model: Any, x: Any) -> Any:
     """The outputs for one batch, as arrays."""
     with torch.no_grad():
-        outputs = model(ArrayData(x).x, training=False)
+        outputs = steps_for(model, None).predict(ArrayData(x).x)
     return map_structure(lambda tensor: tensor.cpu().numpy(), outputs)
+
+
+def _steps_of_batch(model: Any, compiled: Compiled) -> EagerSteps:
+    steps = compiled.steps = steps_for(model, compiled)
+    compiled.follow(model)
+    steps.reset()
+    return steps
 
 
 def lightning_module(model: Any, compiled: Compiled) -> Any:
@@ -289,6 +288,8 @@ class _Run:
             raise
         finally:
             self._model.eval()
+            if self._compiled is not None:
+                self._compiled.steps = None
 
 
 class _Calls:
@@ -430,8 +431,8 @@ def _waits_for_data(model: Any) -> bool:
     return not model.built or not (model._called or model._has_graph)
 
 
-def _numbers(compiled: Compiled) -> dict[str, float]:
-    return {name: float(value) for name, value in sorted(compiled.logs().items())}
+def _numbers(steps: EagerSteps) -> dict[str, float]:
+    return {name: float(value) for name, value in sorted(steps.logs().items())}
 
 
 def _check_epochs(epochs: int, initial_epoch: int, validation_freq: int | Collection[int]) -> None:
