@@ -212,16 +212,21 @@ class Compiled:
             self._logged[name] = _mean(name).to(number.device)
         self._logged[name].update_state(number, sample_weight=self.samples)
 
-    def set_aside(self) -> list[tuple[Any, Tensor]]:
-        """The state of the metrics, for `take_back` after another use of them."""
-        metrics = (*self.metrics, *self._of_layers)
-        variables = [variable for metric in metrics for variable in getattr(metric, "variables", ())]
-        return [(variable, variable.detach().clone()) for variable in variables]
+    def set_aside(self) -> Callable[[], None]:
+        """Keeps the state of the metrics for after another use of them; what it returns gives it back."""
+        kept = [
+            (variable, variable.detach().clone())
+            for metric in (*self.metrics, *self._of_layers)
+            for variable in getattr(metric, "variables", ())
+        ]
+        logged = self._logged
 
-    def take_back(self, state: list[tuple[Any, Tensor]]) -> None:
-        """Gives the metrics the state that `set_aside` returned."""
-        for variable, value in state:
-            variable.assign(value)
+        def take_back() -> None:
+            self._logged = logged
+            for variable, value in kept:
+                variable.assign(value)
+
+        return take_back
 
     @contextlib.contextmanager
     def synced(self) -> Iterator[None]:
@@ -246,6 +251,7 @@ class Compiled:
 
     def reset(self) -> None:
         """Starts the loss and the metrics anew."""
+        self._logged = {}
         for metric in (*self.metrics, *self._of_layers):
             metric.reset_state()
 

@@ -34,6 +34,7 @@ class Batches:
         steps: the number of batches in an epoch, or what tells it; None if that is not known before its end.
         loader: the user's DataLoader behind it, if there is one.
         has_one_pass: whether the batches are used up once they were taken, as those of a generator are.
+        is_dealt: whether each process of a run gets its part of the samples by itself.
     """
 
     def __init__(
@@ -42,12 +43,14 @@ class Batches:
         steps: int | Callable[[], int] | None,
         loader: DataLoader[Any] | None = None,
         has_one_pass: bool = False,
+        is_dealt: bool = False,
     ) -> None:
         self._source = source
         self._begun: Iterator[Batch] | None = None
         self._steps = steps
         self.loader = loader
         self.has_one_pass = has_one_pass
+        self.is_dealt = is_dealt
 
     @property
     def steps(self) -> int | None:
@@ -243,13 +246,13 @@ def _as_tensors(structure: Any) -> Any:
 
 
 def _from_arrays(data: ArrayData, batch_size: int, shuffle: bool, steps: int | None, trains: bool) -> Batches:
-    rows = BatchRows(len(data), batch_size, shuffle, trains)
+    rows = BatchRows(len(data), batch_size, shuffle)
     epoch = _ArrayEpoch(data, rows)
     if steps is None:
-        return Batches(epoch, rows.__len__)
+        return Batches(epoch, rows.__len__, is_dealt=True)
     if trains:
-        return Batches(_Endless(epoch, steps), steps)
-    return Batches(_Limited(epoch, steps), partial(_at_most, steps, rows))
+        return Batches(_Endless(epoch, steps), steps, is_dealt=True)
+    return Batches(_Limited(epoch, steps), partial(_at_most, steps, rows), is_dealt=True)
 
 
 def _from_iterable(

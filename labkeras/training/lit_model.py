@@ -170,8 +170,8 @@ class LitModel(pl.LightningModule):
         if not self._manual:
             self.log_dict({f"val_{name}": value for name, value in self.validation_logs.items()})
         if self._in_fit:
-            metrics, self.steps.returned = self._set_aside
-            self.compiled.take_back(metrics)
+            take_back, self.steps.returned = self._set_aside
+            take_back()
 
     def on_test_start(self) -> None:
         self._begin_run()

@@ -17,7 +17,7 @@ from labkeras.errors import DataError, InvalidArgumentError
 from labkeras.nest import map_structure
 from labkeras.training.compiled import Compiled
 from labkeras.training.data import ArrayData, Batches, Steps, as_batches, split
-from labkeras.training.steps import EagerSteps, steps_for
+from labkeras.training.steps import EagerSteps, own_method, steps_for
 
 __all__ = [
     "lightning_module",
@@ -51,6 +51,7 @@ _UNASKED = (
     ".*LeafSpec.*",
     ".*GPU available but not used.*",
     ".*is smaller than the logging interval.*",
+    ".*`LightningModule.configure_optimizers` returned `None`.*",
 )
 
 
@@ -427,8 +428,10 @@ def _build(model: Any, x: Any) -> None:
 
 
 def _waits_for_data(model: Any) -> bool:
-    # A subclassed model that is built may still hold layers that its first call builds.
-    return not model.built or not (model._called or model._has_graph)
+    # A subclassed model that is built may still hold layers that its first call builds. One that has only a
+    # `train_step`, such as a GAN, cannot be called.
+    can_be_called = model._has_graph or own_method(type(model), "call") or hasattr(model, "add")
+    return can_be_called and not (model.built and (model._called or model._has_graph))
 
 
 def _numbers(steps: EagerSteps) -> dict[str, float]:

@@ -4,7 +4,6 @@
 has them, or a `training_step`, as Lightning has it, gets `OwnSteps` or `LightningSteps`: `steps_for` looks.
 """
 
-import functools
 import inspect
 import warnings
 from collections.abc import Mapping
@@ -50,6 +49,7 @@ class EagerSteps:
         self.check = FiniteCheck(model, at_once=compiled is not None and compiled.run_eagerly)
         cls = type(model)
         self._own_loss = own_method(cls, "compute_loss")
+        self._loss_takes_training = self._own_loss and _takes_training(cls.compute_loss)
         self._own_metrics = own_method(cls, "compute_metrics")
         # Once a run: looking through all weights in each step would cost more than a small model's step.
         self._regularized = [weight for weight in model.parameters() if getattr(weight, "regularizer", None)]
@@ -86,7 +86,7 @@ class EagerSteps:
         """The loss of a batch, and the model's outputs."""
         y_pred = call_model(self.model, x, training)
         if self._own_loss:
-            return _called_own_loss(self.model, x, y, y_pred, weight, training), y_pred
+            return self._own_loss_of(x, y, y_pred, weight, training), y_pred
         added = [loss for owner in dict.fromkeys(getattr(self.model, "_loss_owners", ())) for loss in owner._losses]
         penalties = [weight.regularizer(weight) for weight in self._regularized if weight.requires_grad]
         return self.compiled.total_loss(y, y_pred, weight, [*added, *penalties]), y_pred
@@ -101,6 +101,15 @@ class EagerSteps:
             else:
                 self.compiled.update_metrics(y, y_pred, weight)
 
+    def _own_loss_of(self, x: Any, y: Any, y_pred: Any, weight: Any, training: bool) -> Tensor:
+        arguments = {"training": training} if self._loss_takes_training else {}
+        loss: Tensor | None = self.model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=weight, **arguments)
+        if loss is not None:
+            return loss
+        if training:
+            raise InvalidTypeError(f"`compute_loss` of model {self.model.name!r} must return a scalar. Received: None")
+        return torch.zeros(())
+
     def reset(self) -> None:
         """Begins an epoch, or an evaluation: starts the metrics anew."""
         self.returned = None
@@ -110,13 +119,15 @@ class EagerSteps:
 
     def logs(self) -> dict[str, Any]:
         """The loss and metrics so far: what the model's own code returned, if it has some."""
-        return self.compiled.logs() if self.returned is None else dict(self.returned)
+        logs: dict[str, Any] = self.compiled.logs() if self.returned is None else dict(self.returned)
+        return logs
 
     def logs_of_all(self) -> dict[str, Any]:
         """The same over all processes of a run, each of which must ask for them; they wait for each other."""
         with self.compiled.synced():
             if self.returned is None:
-                return self.compiled.logs()
+                logs: dict[str, Any] = self.compiled.logs()
+                return logs
             metrics = {metric.name: metric for metric in self.model.metrics}
             # A metric's result may have been returned before the last batch went in, and is this process's own.
             return {name: metrics[name].result() if name in metrics else value for name, value in self.returned.items()}
@@ -209,31 +220,15 @@ def packed(x: Any, y: Any, weight: Any) -> Any:
     return (x, y) if weight is None else (x, y, weight)
 
 
-@functools.cache
 def own_method(model_class: Any, name: str) -> bool:
     """Whether a class, or a parent of it outside of labkeras and torch, defines a method."""
     owner = next((cls for cls in model_class.__mro__ if name in vars(cls)), torch.nn.Module)
     return not owner.__module__.startswith(("labkeras.", "torch."))
 
 
-def _called_own_loss(model: Any, x: Any, y: Any, y_pred: Any, weight: Any, training: bool) -> Tensor:
-    arguments = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": weight}
-    if _takes_training(type(model)):
-        arguments["training"] = training
-    loss: Tensor | None = model.compute_loss(**arguments)
-    if loss is None:
-        if training:
-            raise InvalidTypeError(
-                f"`compute_loss` of model {model.name!r} must return a scalar tensor. Received: None"
-            )
-        return torch.zeros(())
-    return loss
-
-
-@functools.cache
-def _takes_training(model_class: Any) -> bool:
+def _takes_training(compute_loss: Any) -> bool:
     # Keras's `compute_loss` got this argument late, and many that override it do without.
-    parameters = inspect.signature(model_class.compute_loss).parameters.values()
+    parameters = inspect.signature(compute_loss).parameters.values()
     return any(one.name == "training" or one.kind is one.VAR_KEYWORD for one in parameters)
 
 
