@@ -13,5 +13,6 @@ if TYPE_CHECKING:
     from labkeras.callbacks.model_checkpoint import ModelCheckpoint as ModelCheckpoint
     from labkeras.callbacks.progbar_logger import ProgbarLogger as ProgbarLogger
     from labkeras.callbacks.tensorboard import TensorBoard as TensorBoard
+    from labkeras.callbacks.terminate_on_nan import TerminateOnNaN as TerminateOnNaN
 
 __all__, __getattr__, __dir__ = exports(__name__)

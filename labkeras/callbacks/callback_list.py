@@ -7,6 +7,7 @@ from labkeras.callbacks.callback import BATCH_HOOKS, Callback, Logs, Mode, overr
 from labkeras.callbacks.history import History
 from labkeras.callbacks.logs import python_logs
 from labkeras.callbacks.progbar_logger import ProgbarLogger
+from labkeras.callbacks.terminate_on_nan import TerminateOnNaN
 from labkeras.errors import InvalidTypeError
 from labkeras.nest import flatten
 
@@ -89,6 +90,11 @@ class CallbackList(Callback):
             mode: "train", "test" or "predict".
         """
         return any(self._listeners[hook] for hook in BATCH_HOOKS[mode])
+
+    @property
+    def handles_nan(self) -> bool:
+        """Whether a callback sees to a loss that is NaN or infinite, so that training need not."""
+        return self._has(TerminateOnNaN)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         numbers = python_logs(logs)
