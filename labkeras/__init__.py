@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from labkeras import config as config
     from labkeras import constraints as constraints
     from labkeras import datasets as datasets
+    from labkeras import distribution as distribution
     from labkeras import initializers as initializers
     from labkeras import layers as layers
     from labkeras import losses as losses

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from labkeras import config, dtypes, nest, serialization
+from labkeras.distribution.replicas import weighed
 from labkeras.losses.reduction import reduce_weighted_values, standardize_reduction
 from labkeras.naming import auto_name
 from labkeras.ops.conversion import to_tensor
@@ -57,7 +58,7 @@ class Loss:
         if sample_weight is None and mask is None:
             mean = self.mean_over_batch(y_true, y_pred)
             if mean is not None:
-                return mean
+                return weighed(mean, self.reduction)
         values = to_tensor(self.call(y_true, y_pred))
         if sample_weight is not None:
             sample_weight = to_tensor(sample_weight, self._torch_dtype, values.device)

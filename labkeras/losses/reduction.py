@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from labkeras.distribution.replicas import weighed
 from labkeras.errors import InvalidArgumentError
 from labkeras.ops.division import divide_no_nan
 from labkeras.ops.ranks import align_weights
@@ -33,7 +34,7 @@ def reduce_weighted_values(
     mask: Tensor | None = None,
     reduction: str | None = "sum_over_batch_size",
 ) -> Tensor:
-    """The values, weighed, and summed up as `reduction` says.
+    """The values, weighed, and summed up as `reduction` says; in a step of several replicas, that of all of them.
 
     Args:
         values: a loss for each sample, or for each step of each sample.
@@ -55,8 +56,10 @@ def reduce_weighted_values(
     if reduction is None or reduction == "none" or values.shape in ((), (0,)):
         return values
     if reduction == "sum":
-        return values.sum()
+        return weighed(values.sum(), reduction)
     if reduction == "mean_with_sample_weight" and weights is not None:
-        return divide_no_nan(values.sum(), weights.sum())
+        count = weights.sum()
+        return weighed(divide_no_nan(values.sum(), count), reduction, count)
     # No values have the sum 0; torch's mean of them would be NaN.
-    return values.mean() if values.numel() else torch.sum(values)
+    mean = values.mean() if values.numel() else torch.sum(values)
+    return weighed(mean, reduction, None if mask is None else mask.sum())

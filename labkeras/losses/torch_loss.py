@@ -7,6 +7,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from labkeras.distribution.replicas import weighed
 from labkeras.errors import InvalidArgumentError, SerializationError
 from labkeras.losses.loss import Loss
 from labkeras.naming import to_snake_case
@@ -53,7 +54,7 @@ class TorchLoss(Loss):
             return super().__call__(y_true, y_pred, sample_weight)
         y_pred = to_tensor(y_pred)
         loss: Tensor = self._on_device(self.module, y_pred)(y_pred, _torch_targets(y_true, y_pred))
-        return loss
+        return weighed(loss, self.reduction)
 
     def call(self, y_true: Any, y_pred: Any) -> Tensor:
         if self._unreduced is None:

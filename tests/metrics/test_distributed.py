@@ -29,7 +29,7 @@ def run_rank(rank: int, port: int, folder: str) -> None:
     mean, parts, calls = metrics.Mean(), Parts(rank), []
     mean.update_state([1.0, 2.0] if rank == 0 else [9.0])
     all_reduce = dist.all_reduce
-    dist.all_reduce = lambda *args: (calls.append(1), all_reduce(*args))[1]
+    dist.all_reduce = lambda *args, **options: (calls.append(1), all_reduce(*args, **options))[1]
     with mean.synced(), parts.synced():
         seen = [mean.result().item(), *(v.tolist() for v in parts.variables)]
     after = [mean.result().item(), *(v.tolist() for v in parts.variables)]

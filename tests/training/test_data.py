@@ -12,7 +12,6 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 from labkeras import Input, Model, layers
 from labkeras.errors import DataError, InvalidArgumentError, InvalidInputError
 from labkeras.training.data import ArrayData, as_batches, ready, split, unpack
-from labkeras.training.rows import BatchRows
 from tests.helpers.keras_pairs import OURS, classifier, fit_both, pair, same_history, sample_data
 
 X, Y = sample_data()
@@ -157,39 +156,6 @@ def test_batches_of_iterables_are_read_by_their_length() -> None:
     assert unpack((X,)) == (X, None, None)
     x, y, weight = ready((X, Y, np.ones(50)))
     assert (x.dtype, y.dtype, weight.dtype) == (torch.float32, torch.int64, torch.float32)
-
-
-# --- processes ---
-
-
-def _rows_of(monkeypatch: pytest.MonkeyPatch, processes: int, **arguments: Any) -> list[list[list[int]]]:
-    distributed = torch.distributed
-    monkeypatch.setattr(distributed, "is_initialized", lambda: True)
-    monkeypatch.setattr(distributed, "get_world_size", lambda: processes)
-    monkeypatch.setattr(distributed, "broadcast_object_list", lambda objects, src: objects.__setitem__(0, 7))
-    taken = []
-    for rank in range(processes):
-        monkeypatch.setattr(distributed, "get_rank", lambda rank=rank: rank)
-        rows = BatchRows(**arguments)
-        batches = [list(map(int, batch)) for batch in rows]
-        assert len(rows) == len(batches)
-        taken.append(batches)
-    return taken
-
-
-def test_processes_share_one_order_in_equally_many_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    taken = _rows_of(monkeypatch, 3, length=20, batch_size=3, shuffle=True, trains=True)
-    assert [list(map(len, batches)) for batches in taken] == [[3, 3, 1]] * 3
-    rows = [row for batches in taken for batch in batches for row in batch]
-    assert set(rows) == set(range(20))
-    assert len(rows) == 21
-
-
-def test_in_validation_each_row_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    taken = _rows_of(monkeypatch, 2, length=7, batch_size=2, shuffle=False, trains=False)
-    assert taken == [[[0, 2], [4, 6]], [[1, 3], [5]]]
-    few = _rows_of(monkeypatch, 3, length=2, batch_size=2, shuffle=False, trains=False)
-    assert few == [[[0]], [[1]], [[0]]]
 
 
 # --- faults ---

@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from typing import Any, Unpack
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from labkeras import config, constraints, initializers, regularizers
+from labkeras.distribution import replicas
 from labkeras.errors import InvalidArgumentError, InvalidInputError
 from labkeras.graph.symbolic import Shape
-from labkeras.layers.arguments import fraction, refuse
+from labkeras.layers.arguments import fraction
 from labkeras.layers.input_spec import InputSpec
 from labkeras.layers.layer import Layer, LayerOptions
 from labkeras.layers.normalization.batch_renorm import RootOf, check_clipping, corrections
@@ -37,7 +39,8 @@ class BatchNormalization(Layer):
         renorm: whether to correct the batch's statistics towards the long-run ones in training (batch renormalization).
         renorm_clipping: limits of that correction: "rmin", "rmax" of the factor, "dmax" of the shift.
         renorm_momentum: `momentum` of the statistics that `renorm` uses.
-        synchronized: statistics over all devices; not supported yet, only False is taken.
+        synchronized: whether the statistics in training are those of the batches of all devices; otherwise each device
+            goes by its own part, and the first one's moving averages are kept.
 
     Shapes:
         inputs: any, the size of `axis` known
@@ -76,7 +79,6 @@ class BatchNormalization(Layer):
         super().__init__(**base)
         if isinstance(axis, bool) or not isinstance(axis, int):
             raise InvalidArgumentError(f"`axis` must be an integer. Received: axis={axis!r}")
-        refuse("BatchNormalization", synchronized=synchronized)
         self.axis = axis
         self.momentum = fraction(momentum, "momentum")
         self.epsilon = float(epsilon)
@@ -137,8 +139,9 @@ class BatchNormalization(Layer):
         x = inputs if inputs.is_floating_point() else inputs.to(self.dtype_policy.torch_compute_dtype)
         if not (training and self.trainable):
             return self._normalize(x, in_training=False)
+        is_joint = self.synchronized and replicas.everybody().count > 1
         # A single value a channel has no unbiased variance, which torch's kernel insists on.
-        if mask is not None or self.renorm or x.numel() <= x.shape[self.axis]:
+        if mask is not None or self.renorm or is_joint or x.numel() <= x.shape[self.axis]:
             return self._normalize_by_formula(x, mask)
         return self._normalize(x, in_training=True)
 
@@ -200,10 +203,11 @@ class BatchNormalization(Layer):
         return outputs.reshape(x.shape) if self._is_flat else outputs
 
     def _normalize_by_formula(self, inputs: Tensor, mask: Tensor | None) -> Tensor:
-        """With the batch's statistics, where torch's kernel does not do: masks, renorm, a single value a channel."""
+        """With the batch's statistics, where torch's kernel does not do: masks, renorm, several devices, a single value
+        a channel."""
         x = inputs.to(torch.promote_types(inputs.dtype, torch.float32))
         axes = [axis for axis in range(x.ndim) if axis != self.axis % x.ndim]
-        mean, variance = _moments(x, axes, mask)
+        mean, variance = self._joint_moments(x, axes, mask) if self.synchronized else _moments(x, axes, mask)[:2]
         outputs = (x - mean) * torch.rsqrt(variance + self.epsilon)
         flat_mean, flat_variance = mean.detach().flatten(), variance.detach().flatten()
         if self.renorm:
@@ -217,6 +221,21 @@ class BatchNormalization(Layer):
         if self.beta is not None:
             outputs = outputs + self.beta.reshape(mean.shape)
         return outputs.to(inputs.dtype)
+
+    def _joint_moments(self, x: Tensor, axes: list[int], mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Mean and variance over the batches of all devices, each of which contributes to everybody's gradients."""
+        mean, variance, count = _moments(x, axes, mask)
+        if replicas.is_stand_in():
+            count = torch.zeros_like(count)
+        place = replicas.everybody()
+        # A row for each device, of which it fills its own: the sum of these tables has all rows, in one message.
+        row = torch.cat([mean.flatten(), variance.flatten(), count.to(mean.dtype).reshape(1)])
+        table = replicas.sum_over_replicas(F.pad(row[None], (0, 0, place.rank, place.count - 1 - place.rank)))
+        means, variances, counts = torch.split(table, [mean.numel(), mean.numel(), 1], dim=1)
+        shares = counts / counts.sum()
+        joint = (shares * means).sum(0)
+        spread = (shares * (variances + (means - joint).square())).sum(0)
+        return joint.reshape(mean.shape), spread.reshape(mean.shape)
 
     def _renorm(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
         """The corrections for a batch with these statistics, which then go into the long-run ones."""
@@ -253,13 +272,14 @@ def _move(average: Tensor, value: Tensor, momentum: float) -> None:
         average.copy_(average * momentum + value * (1 - momentum))
 
 
-def _moments(x: Tensor, axes: list[int], mask: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance, their axes kept."""
+def _moments(x: Tensor, axes: list[int], mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean and biased variance, their axes kept, and the number of values of a channel that they are of."""
     if mask is None:
         variance, mean = torch.var_mean(x, axes, correction=0, keepdim=True)
-        return mean, variance
+        return mean, variance, torch.full((), x.numel() / mean.numel(), device=x.device)
     counts = mask.unsqueeze(-1).to(torch.bool).expand(x.shape)
     # Keras adds its epsilon so that a batch with nothing but masked values divides by something.
     count = counts.sum(axes, keepdim=True) + config.epsilon()
     mean = torch.where(counts, x, 0).sum(axes, keepdim=True) / count
-    return mean, torch.where(counts, x - mean, 0).square().sum(axes, keepdim=True) / count
+    variance = torch.where(counts, x - mean, 0).square().sum(axes, keepdim=True) / count
+    return mean, variance, count.flatten()[0]

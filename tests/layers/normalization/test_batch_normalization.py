@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from labkeras.errors import InvalidArgumentError, InvalidInputError, UnsupportedArgumentError
+from labkeras.errors import InvalidArgumentError, InvalidInputError
 from labkeras.layers import BatchNormalization
 from tests.helpers.check_layer import check_layer
 
@@ -161,9 +161,11 @@ def test_batch_normalization_names_bad_arguments(kwargs: dict[str, Any], message
         BatchNormalization(**kwargs)
 
 
-def test_synchronized_is_refused_by_name() -> None:
-    with pytest.raises(UnsupportedArgumentError, match="does not support `synchronized` yet"):
-        BatchNormalization(synchronized=True)
+def test_synchronized_in_one_process_changes_nothing() -> None:
+    x = torch.randn(6, 5)
+    plain, synchronized = BatchNormalization(), BatchNormalization(synchronized=True)
+    torch.testing.assert_close(synchronized(x, training=True), plain(x, training=True), rtol=0, atol=0)
+    assert synchronized.get_config()["synchronized"] is True
 
 
 def test_batch_normalization_names_itself_and_what_does_not_fit() -> None:
