@@ -59,6 +59,7 @@ class LitModel(pl.LightningModule):
         """After how many epochs to validate, or after which, counted from 1; None leaves that to the Trainer."""
         self._counts: dict[Mode, int] = {"train": 0, "test": 0, "predict": 0}
         self._in_fit = False
+        self._in_group = False
         self._train_logs: tuple[int, dict[str, Any]] = 0, {}
 
     compiled: Any
@@ -235,7 +236,7 @@ class LitModel(pl.LightningModule):
     def _begin_run(self) -> None:
         """Looks at the model once more: it may have got weights and metrics since."""
         object.__setattr__(self, "steps", steps_for(self.model, self.compiled))
-        self.steps.check.enabled = not getattr(self.callbacks, "handles_nan", False)
+        self.steps.check.enabled = not self.callbacks.handles_nan
         self.compiled.steps = self.steps
         self.compiled.follow(self.model)
         self.compiled.to(self.device)
@@ -259,6 +260,7 @@ class LitModel(pl.LightningModule):
         else:
             group = 1 if self.compiled is None else self.compiled.steps_per_execution
             if step % group == 0:
+                self._in_group = True
                 getattr(self.callbacks, f"on_{mode}_batch_begin")(step)
             run(x, y, weight)
             if step % group == group - 1:
@@ -268,12 +270,12 @@ class LitModel(pl.LightningModule):
 
     def _finish_group(self, mode: Mode) -> None:
         """Ends the group of steps that the data was too short for."""
-        group = 1 if self.compiled is None else self.compiled.steps_per_execution
-        if self._counts[mode] % group and self.callbacks.needs_batch_hooks(mode):
+        if self._in_group:
             self._end_group(mode)
 
     def _end_group(self, mode: Mode) -> None:
         # Differs from Keras: the last batch of a group that was cut short has its own number, not one past the end.
+        self._in_group = False
         logs = LazyLogs(self.steps.logs if mode != "predict" else lambda: {"outputs": self.predictions[-1]})
         getattr(self.callbacks, f"on_{mode}_batch_end")(self._counts[mode] - 1, logs)
 

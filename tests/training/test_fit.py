@@ -1,6 +1,7 @@
 """fit: callbacks, stopping, interrupts, going on; the two ways through Lightning give the same bits."""
 
 import itertools
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -335,3 +336,64 @@ def test_a_model_rests_in_inference_after_each_run() -> None:
     for run in runs:
         run()
         assert not any(module.training for module in model.modules())
+
+
+# --- steps_per_execution ---
+
+
+@BOTH_WAYS
+def test_steps_per_execution_groups_the_batch_hooks(lightning: list[Any]) -> None:
+    model = _compiled()
+    model.compile(**COMPILED, steps_per_execution=3)
+    seen: list[tuple[str, int]] = []
+    note = callbacks.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs: seen.append(("begin", batch)),
+        on_train_batch_end=lambda batch, logs: seen.append(("end", batch)),
+    )
+    model.fit(X, Y, batch_size=10, verbose=0, validation_data=(X, Y), callbacks=[note, *lightning])
+    assert seen == [("begin", 0), ("end", 2), ("begin", 3), ("end", 4)]
+
+
+def test_steps_per_execution_changes_no_number() -> None:
+    histories = []
+    for steps in (1, 4):
+        set_random_seed(0)
+        model = _compiled()
+        model.compile(**COMPILED, steps_per_execution=steps)
+        histories.append(model.fit(X, Y, batch_size=10, epochs=2, verbose=0, validation_data=(X, Y)).history)
+    assert histories[0] == histories[1]
+
+
+# --- validation within an epoch, which Lightning has ---
+
+
+def test_validation_within_an_epoch_leaves_the_training_metrics_alone() -> None:
+    histories = []
+    for trainer in ({}, {"val_check_interval": 2}):
+        set_random_seed(0)
+        model = _compiled()
+        data = {"batch_size": 10, "validation_data": (X[:20], Y[:20])}
+        histories.append(model.fit(X, Y, epochs=2, verbose=0, trainer=trainer, **data).history)
+    for name in ("loss", "accuracy"):
+        assert histories[0][name] == histories[1][name]
+
+
+def test_a_sanity_check_calls_no_hooks() -> None:
+    model = _compiled()
+    notes: list[Any] = []
+    note = _noting(callbacks.Callback, notes)
+    trainer = pl.Trainer(
+        max_epochs=1,
+        num_sanity_val_steps=2,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X, Y, validation_data=(X, Y), verbose=0, callbacks=[note], trainer=trainer)
+    names = [name for name, _ in notes]
+    assert names.index("on_train_begin") < names.index("on_test_begin")
+    assert names.count("on_test_begin") == 1
