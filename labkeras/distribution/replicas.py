@@ -17,8 +17,10 @@ from torch import Tensor
 __all__ = [
     "Place",
     "alone",
+    "busy",
     "counted",
     "current",
+    "dealing",
     "everybody",
     "in_step",
     "is_stand_in",
@@ -38,12 +40,14 @@ class Place:
         rank: its number, from 0.
         count: how many there are.
         splits_batches: whether they share each batch; otherwise each has batches of its own.
+        deals: whether each takes its part of the data; otherwise it gets nothing else anyway.
         group: the process group of the replicas; None for that of all processes.
     """
 
     rank: int = 0
     count: int = 1
     splits_batches: bool = False
+    deals: bool = True
     group: Any = None
 
     def share(self, rows: int) -> slice:
@@ -83,6 +87,17 @@ _ALONE = Place()
 def current() -> Place:
     """The place in the run that is on; that of a process alone if there is none."""
     return _state.place or _ALONE
+
+
+def dealing() -> Place:
+    """The place by which data is dealt in the run that is on."""
+    place = current()
+    return place if place.deals else _ALONE
+
+
+def busy() -> bool:
+    """Whether a run is on."""
+    return _state.place is not None
 
 
 def everybody() -> Place:
@@ -171,7 +186,9 @@ def weighed(loss: Tensor, reduction: str | None, count: Tensor | None = None) ->
 
 def order_of(length: int) -> Tensor:
     """A new order of so many rows, the same in all processes: the one that the first would have drawn by itself."""
-    if current().count == 1:
+    place = _state.place
+    # Processes that share the samples of one replica must draw alike, too.
+    if place is None or place is _ALONE or not place.deals or dist.get_world_size() == 1:
         return torch.randperm(length)
     generator = torch.Generator()
     said = [torch.get_rng_state()]

@@ -16,9 +16,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from labkeras import config
+from labkeras.distribution.replicas import dealing
 from labkeras.dtypes import to_torch
 from labkeras.errors import DataError, InvalidArgumentError
 from labkeras.nest import flatten, map_structure
+from labkeras.training.dealing import deal, dealt_count, part
 from labkeras.training.rows import BatchRows
 
 __all__ = ["ArrayData", "Batches", "Steps", "as_batches", "ready", "split", "unpack"]
@@ -34,7 +36,6 @@ class Batches:
         steps: the number of batches in an epoch, or what tells it; None if that is not known before its end.
         loader: the user's DataLoader behind it, if there is one.
         has_one_pass: whether the batches are used up once they were taken, as those of a generator are.
-        is_dealt: whether each process of a run gets its part of the samples by itself.
     """
 
     def __init__(
@@ -43,14 +44,12 @@ class Batches:
         steps: int | Callable[[], int] | None,
         loader: DataLoader[Any] | None = None,
         has_one_pass: bool = False,
-        is_dealt: bool = False,
     ) -> None:
         self._source = source
         self._begun: Iterator[Batch] | None = None
         self._steps = steps
         self.loader = loader
         self.has_one_pass = has_one_pass
-        self.is_dealt = is_dealt
 
     @property
     def steps(self) -> int | None:
@@ -61,7 +60,15 @@ class Batches:
         # The epoch begins with its first batch: Lightning makes an iterator more than it uses, and rows are shuffled
         # once.
         begun, self._begun = self._begun, None
-        yield from self._source() if begun is None else begun
+        place = dealing()
+        if begun is None or (place.count > 1 and not self.has_one_pass):
+            yield from self._source()
+            return
+        if place.count > 1:
+            # It was fetched before there were other processes, each of which has it.
+            first = next(begun)
+            yield first if place.rank == 0 else part(first, slice(0, 0))
+        yield from begun
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_begun": None}  # where an iteration stands cannot go to another process
@@ -249,10 +256,10 @@ def _from_arrays(data: ArrayData, batch_size: int, shuffle: bool, steps: int | N
     rows = BatchRows(len(data), batch_size, shuffle)
     epoch = _ArrayEpoch(data, rows)
     if steps is None:
-        return Batches(epoch, rows.__len__, is_dealt=True)
+        return Batches(epoch, rows.__len__)
     if trains:
-        return Batches(_Endless(epoch, steps), steps, is_dealt=True)
-    return Batches(_Limited(epoch, steps), partial(_at_most, steps, rows), is_dealt=True)
+        return Batches(_Endless(epoch, steps), steps)
+    return Batches(_Limited(epoch, steps), partial(_at_most, steps, rows.__len__))
 
 
 def _from_iterable(
@@ -277,12 +284,13 @@ def _from_iterable(
     length = _length(source)
     if length == 0:
         raise DataError("there are no batches to work on: the data is empty. Received: an iterable of length 0")
+    dealt = None if length is None else partial(dealt_count, length)
     if steps is None:
         loader = source if isinstance(source, DataLoader) and class_weight is None else None
-        return Batches(epoch, length, loader)
+        return Batches(epoch, dealt, loader)
     if trains:
         return Batches(_Endless(epoch, steps), steps)
-    return Batches(_Limited(epoch, steps), steps if length is None else min(steps, length))
+    return Batches(_Limited(epoch, steps), steps if dealt is None else partial(_at_most, steps, dealt))
 
 
 @dataclass(frozen=True)
@@ -304,7 +312,7 @@ class _IterableEpoch:
     classes: Mapping[int, float] | None
 
     def __call__(self) -> Iterator[Batch]:
-        return map(ready if self.classes is None else self._weighted, self.source)
+        return deal(self.source, ready if self.classes is None else self._weighted)
 
     def _weighted(self, batch: Any) -> Batch:
         x, y, weight = ready(batch)
@@ -349,8 +357,8 @@ class _Endless:
                 return
 
 
-def _at_most(steps: int, rows: BatchRows) -> int:
-    return min(steps, len(rows))
+def _at_most(steps: int, count: Callable[[], int]) -> int:
+    return min(steps, count())
 
 
 def _length(source: Iterable[Any]) -> int | None:

@@ -29,10 +29,10 @@ class BatchRows:
         self.shuffle = shuffle
 
     def __len__(self) -> int:
-        return -(-self.length // self._size(replicas.current()))
+        return -(-self.length // self._size(replicas.dealing()))
 
     def __iter__(self) -> Iterator[Any]:
-        place = replicas.current()
+        place = replicas.dealing()
         size = self._size(place)
         if self.shuffle:
             batches = iter(torch.split(replicas.order_of(self.length), size))
