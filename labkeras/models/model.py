@@ -300,7 +300,9 @@ class Model(Layer):
             "jit_compile": jit_compile,
             "auto_scale_loss": auto_scale_loss,
         }
-        self._compiled = Compiled(**arguments, output_names=self.output_names)
+        self._compiled = Compiled(
+            **arguments, output_names=self.output_names, is_float16=self.dtype_policy.name == "mixed_float16"
+        )
         # Not as an attribute of a module, which would make losses and metrics that are modules part of the model.
         self.__dict__["_compile_arguments"] = arguments
 
@@ -660,7 +662,7 @@ class Model(Layer):
         """What `compile` was given, as a config; empty before."""
         if self._compiled is None or self._compile_arguments is None:
             return {}
-        return compile_config(self._compile_arguments, self._compiled.optimizer)
+        return compile_config(self._compile_arguments, self._compiled.given_optimizer)
 
     def compile_from_config(self, config: Mapping[str, Any]) -> None:
         """Compiles the model as `get_compile_config` said, and makes the optimizer's state if the weights are there.

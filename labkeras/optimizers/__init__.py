@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from labkeras.optimizers.lookup import deserialize as deserialize
     from labkeras.optimizers.lookup import get as get
     from labkeras.optimizers.lookup import serialize as serialize
+    from labkeras.optimizers.loss_scale_optimizer import LossScaleOptimizer as LossScaleOptimizer
     from labkeras.optimizers.optimizer import Optimizer as Optimizer
     from labkeras.optimizers.rmsprop import RMSprop as RMSprop
     from labkeras.optimizers.sgd import SGD as SGD

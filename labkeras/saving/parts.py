@@ -16,6 +16,7 @@ from labkeras.layers.layer import Layer
 from labkeras.models.model import Model
 from labkeras.models.sequential import Sequential
 from labkeras.naming import to_snake_case
+from labkeras.optimizers.loss_scale_optimizer import LossScaleOptimizer
 
 __all__ = ["parts"]
 
@@ -82,6 +83,8 @@ def _has_state(value: Any) -> bool:
 
 def _attributes(part: Any) -> Iterator[tuple[str, Any]]:
     """What a layer's class, or its `__init__`, has beyond that of every layer; nothing of a module of torch's."""
+    if isinstance(part, LossScaleOptimizer):
+        yield "inner_optimizer", part.inner_optimizer
     if not isinstance(part, Layer):
         return
     has_graph = isinstance(part, Model) and (part._function is not None or isinstance(part, Sequential))

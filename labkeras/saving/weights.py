@@ -169,7 +169,7 @@ def _load_state(optimizer: Any, arrays: dict[str, np.ndarray[Any, Any]]) -> None
     """Files keep the learning rate in 32 bits: if the config has it in full, and both agree, that one stays."""
     rate = None
     with contextlib.suppress(SerializationError):  # an optimizer of torch
-        rate = optimizer.get_config().get("learning_rate")
+        rate = getattr(optimizer, "inner_optimizer", optimizer).get_config().get("learning_rate")
     optimizer.load_own_variables(arrays)
     if isinstance(rate, float) and np.float32(rate) == np.float32(optimizer.learning_rate.item()):
         optimizer.learning_rate = rate

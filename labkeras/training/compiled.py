@@ -54,6 +54,7 @@ class Compiled:
         optimizer, loss, loss_weights, metrics, weighted_metrics: as given to `Model.compile`.
         run_eagerly, steps_per_execution, jit_compile, auto_scale_loss: likewise.
         output_names: names of the outputs, None if the model has no graph.
+        is_float16: whether the model's policy is "mixed_float16", whose gradients need a scaled loss.
 
     Raises:
         UnknownComponentError: for a name that nothing bears.
@@ -72,6 +73,7 @@ class Compiled:
         jit_compile: str | bool = "auto",
         auto_scale_loss: bool = True,
         output_names: Sequence[str] | None = None,
+        is_float16: bool = False,
     ) -> None:
         if jit_compile not in ("auto", False, None):
             raise UnsupportedArgumentError(
@@ -90,7 +92,11 @@ class Compiled:
                 "`loss_weights` must be a number, or a list or dict of numbers. Received: "
                 f"loss_weights={loss_weights!r}"
             )
-        self.optimizer: Any = optimizers.get(optimizer)
+        self.given_optimizer: Any = optimizers.get(optimizer)
+        """The optimizer that the user named: what a config of `compile` describes."""
+        self.optimizer: Any = self.given_optimizer
+        if auto_scale_loss and is_float16 and not isinstance(self.optimizer, optimizers.LossScaleOptimizer):
+            self.optimizer = optimizers.LossScaleOptimizer(self.optimizer, name="loss_scale_optimizer")
         self.auto_scale_loss = auto_scale_loss
         self.run_eagerly = run_eagerly
         self.steps_per_execution = steps_per_execution
@@ -125,7 +131,7 @@ class Compiled:
             return self.optimizer  # there is nothing that it could be built for
         if not self.optimizer.built:
             self.optimizer.build(weights)
-        elif not isinstance(self.optimizer, TorchOptimizer):  # which may be made for some weights on purpose
+        elif not isinstance(self.given_optimizer, TorchOptimizer):  # which may be made for some weights on purpose
             known = {id(weight) for group in self.optimizer.param_groups for weight in group["params"]}
             unknown = [getattr(weight, "path", "?") for weight in weights if id(weight) not in known]
             if unknown:
@@ -137,9 +143,7 @@ class Compiled:
         return self.optimizer
 
     def scaled(self, loss: Tensor) -> Tensor:
-        """The loss times the optimizer's `loss_scale_factor`, if it has one."""
-        if not self.auto_scale_loss or getattr(self.optimizer, "loss_scale_factor", None) is None:
-            return loss
+        """The loss to compute gradients of: times the optimizer's scale, if it has one."""
         scaled: Tensor = self.optimizer.scale_loss(loss)
         return scaled
 

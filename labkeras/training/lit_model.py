@@ -208,8 +208,10 @@ class LitModel(pl.LightningModule):
 
     def on_train_end(self) -> None:
         self._in_fit = False
-        if getattr(self.compiled.optimizer, "use_ema", False):
-            self.compiled.optimizer.finalize_variable_values(self.model.trainable_variables)
+        optimizer = self.compiled.optimizer
+        # Of one that scales the loss, the averages are in the one within.
+        if getattr(getattr(optimizer, "inner_optimizer", optimizer), "use_ema", False):
+            optimizer.finalize_variable_values(self.model.trainable_variables)
         self.callbacks.on_train_end(self._row)
 
     # --- prediction ---------------------------------------------------------------------------------------------------
