@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from labkeras import losses, metrics, optimizers
+from labkeras.distribution.replicas import counted, is_stand_in
 from labkeras.errors import DataError, InvalidArgumentError, UnsupportedArgumentError, did_you_mean
 from labkeras.nest import flatten
 from labkeras.optimizers.torch_optimizer import TorchOptimizer
@@ -92,11 +93,13 @@ class Compiled:
                 "`loss_weights` must be a number, or a list or dict of numbers. Received: "
                 f"loss_weights={loss_weights!r}"
             )
-        self.given_optimizer: Any = optimizers.get(optimizer)
+        given = optimizers.get(optimizer)
+        assert given is not None  # as `optimizer` is not
+        self.given_optimizer: Any = given
         """The optimizer that the user named: what a config of `compile` describes."""
-        self.optimizer: Any = self.given_optimizer
+        self.optimizer: Any = given
         if auto_scale_loss and is_float16 and not isinstance(self.optimizer, optimizers.LossScaleOptimizer):
-            self.optimizer = optimizers.LossScaleOptimizer(self.optimizer, name="loss_scale_optimizer")
+            self.optimizer = optimizers.LossScaleOptimizer(given, name="loss_scale_optimizer")
         self.auto_scale_loss = auto_scale_loss
         self.run_eagerly = run_eagerly
         self.steps_per_execution = steps_per_execution
@@ -169,7 +172,7 @@ class Compiled:
                     raise DataError(f"the loss {loss.name!r} of output {index} needs targets. Received: y=None")
                 value = loss(targets[index], outputs[index], weights[index])
                 if tracker is not None:
-                    tracker.update_state(value.detach(), sample_weight=outputs[index].shape[0])
+                    tracker.update_state(value.detach(), sample_weight=counted(outputs[index].shape[0]))
                 value = value if factor is None else value * factor
                 total = value if total is None else total + value
         for loss in added:
@@ -188,7 +191,7 @@ class Compiled:
             loss: a scalar.
             samples: the number of samples that it is the mean of.
         """
-        self.loss_tracker.update_state(loss.detach(), sample_weight=samples)
+        self.loss_tracker.update_state(loss.detach(), sample_weight=counted(samples))
 
     def update_metrics(self, y: Any, y_pred: Any, sample_weight: Any) -> None:
         """Takes a batch into the metrics.
@@ -196,7 +199,7 @@ class Compiled:
         Args:
             y, y_pred, sample_weight: as for `total_loss`.
         """
-        if self._metric_specs == (None, None):
+        if self._metric_specs == (None, None) or is_stand_in():
             return
         outputs, targets, weights = self._aligned(y, y_pred, sample_weight)
         if self._output_losses is None:
