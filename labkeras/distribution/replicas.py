@@ -17,6 +17,7 @@ from torch import Tensor
 __all__ = [
     "Place",
     "alone",
+    "averaged",
     "busy",
     "counted",
     "current",
@@ -182,6 +183,22 @@ def weighed(loss: Tensor, reduction: str | None, count: Tensor | None = None) ->
     # A batch in which nothing counts has the loss 0 on each replica, whatever it is divided by.
     share = own * step.place.count / total.clamp(min=torch.finfo(torch.float32).tiny)
     return loss * share.to(loss.dtype)
+
+
+def averaged(gradients: list[Tensor]) -> list[Tensor]:
+    """The mean of gradients over the replicas, in one message for each data type. Each replica must call it."""
+    place = current()
+    if place.count == 1:
+        return gradients
+    means: dict[int, Tensor] = {}
+    for kind in dict.fromkeys((grad.dtype, grad.device) for grad in gradients):
+        places = [index for index, grad in enumerate(gradients) if (grad.dtype, grad.device) == kind]
+        alike = [gradients[index] for index in places]
+        buffer = torch.cat([grad.reshape(-1) for grad in alike]) / place.count
+        dist.all_reduce(buffer, group=place.group)
+        parts = torch.split(buffer, [grad.numel() for grad in alike])
+        means |= {index: part.view(gradients[index].shape) for index, part in zip(places, parts, strict=True)}
+    return [means[index] for index in range(len(gradients))]
 
 
 def order_of(length: int) -> Tensor:

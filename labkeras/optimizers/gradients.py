@@ -1,7 +1,7 @@
 """Gradients before an update: checked and cut to size. Those given stay as they are: they may be `parameter.grad`."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ __all__ = [
     "clip_by_norm",
     "clip_by_value",
     "clipped",
+    "reduced",
     "refuse_sparse",
 ]
 
@@ -45,6 +46,17 @@ def accumulated(pieces: list[Piece], batches: Sequence[Batch], steps: int, itera
     for batch in batches:
         torch._foreach_zero_([slots["gradient_accumulator"] for slots in batch.slots])
     return means
+
+
+def reduced(pieces: list[Piece], reduce: Callable[[list[Tensor]], list[Tensor]]) -> list[Piece]:
+    """The gradients as `reduce` makes them, all in one call.
+
+    Args:
+        pieces: the parameters that have a gradient in this step.
+        reduce: takes a list of gradients, and gives as many.
+    """
+    results = iter(reduce([grad for _, grads in pieces for grad in grads]))
+    return [(batch, [next(results) for _ in grads]) for batch, grads in pieces]
 
 
 def clipped(

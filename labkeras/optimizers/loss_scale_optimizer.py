@@ -128,7 +128,12 @@ class LossScaleOptimizer(Optimizer):
         `step` does this if it is not done yet.
         """
         if self._unscaled is None:
-            grads = [param.grad for param in self.trainable_variables if param.grad is not None]
+            params = [param for param in self.trainable_variables if param.grad is not None]
+            grads: Any = [param.grad for param in params]
+            if self.reduce_gradients is not None:
+                grads = self.reduce_gradients(grads)
+                for param, grad in zip(params, grads, strict=True):
+                    param.grad = grad
             try:
                 self._unscaled = _unscale(grads, self._scale())
             except RuntimeError as error:
@@ -181,7 +186,11 @@ class LossScaleOptimizer(Optimizer):
         with torch.no_grad():
             # Those given stay as they are.
             copies = [None if grad is None else grad.clone() for _, grad in matched]
-            finite = _unscale([grad for grad in copies if grad is not None], self._scale())
+            present = [grad for grad in copies if grad is not None]
+            if self.reduce_gradients is not None:
+                for grad, mean in zip(present, self.reduce_gradients(present), strict=True):
+                    grad.copy_(mean)
+            finite = _unscale(present, self._scale())
             if finite:
                 self.inner_optimizer.apply(copies, [param for param, _ in matched])
             self._adapt(finite)

@@ -15,7 +15,7 @@ from labkeras.naming import auto_name
 from labkeras.optimizers.arguments import LearningRate, check_clips, check_counts, check_unknown, checked_rate
 from labkeras.optimizers.averages import update_averages
 from labkeras.optimizers.batch import Batch, Exemptions, Piece, batches_of, present
-from labkeras.optimizers.gradients import accumulated, as_gradient, check_matching, clipped, refuse_sparse
+from labkeras.optimizers.gradients import accumulated, as_gradient, check_matching, clipped, reduced, refuse_sparse
 from labkeras.optimizers.one_by_one import OneByOne
 from labkeras.optimizers.optimizer_variable import HostVariable
 from labkeras.optimizers.schedules.schedule import LearningRateSchedule
@@ -65,6 +65,9 @@ class Optimizer(OneByOne):
         >>> weight.tolist()
         [0.5, 2.5]
     """
+
+    reduce_gradients: Callable[[list[Tensor]], list[Tensor]] | None = None
+    """Makes what the step is to use of gradients, before anything else: their mean over the processes of a run."""
 
     def __init__(
         self,
@@ -337,6 +340,8 @@ class Optimizer(OneByOne):
         """All that one step does, in Keras's order."""
         if not pieces:
             return
+        if self.reduce_gradients is not None:
+            pieces = reduced(pieces, self.reduce_gradients)
         batches = pieces
         if self.loss_scale_factor is not None:
             pieces = [(batch, list(torch._foreach_div(grads, self.loss_scale_factor))) for batch, grads in pieces]

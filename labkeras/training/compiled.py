@@ -199,11 +199,13 @@ class Compiled:
         Args:
             y, y_pred, sample_weight: as for `total_loss`.
         """
-        if self._metric_specs == (None, None) or is_stand_in():
+        if self._metric_specs == (None, None):
             return
         outputs, targets, weights = self._aligned(y, y_pred, sample_weight)
         if self._output_losses is None:
             self._build(targets, outputs, y_pred)
+        if is_stand_in():
+            return
         for index, _, metric, weighted in self._output_metrics:
             metric.update_state(targets[index], _detached(outputs[index]), weights[index] if weighted else None)
 
