@@ -77,6 +77,21 @@ class Callback:
         """
         return any(overrides(self, hook) for hook in BATCH_HOOKS[mode])
 
+    def state_dict(self) -> dict[str, Any]:
+        """What a run that is taken up again after an interruption must know of this callback; nothing by default.
+
+        Returns:
+            Nested dicts and lists of numbers, strings, None, arrays and tensors. `BackupAndRestore` keeps it.
+        """
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Called after all callbacks' `on_train_begin`, if the run is taken up again.
+
+        Args:
+            state: what `state_dict` returned, with lists for tuples and arrays for tensors.
+        """
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Called before the first epoch; `logs` is empty."""
 

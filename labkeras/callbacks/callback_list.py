@@ -3,6 +3,7 @@
 import sys
 from typing import Any
 
+from labkeras.callbacks.backup_and_restore import BackupAndRestore
 from labkeras.callbacks.callback import BATCH_HOOKS, Callback, Logs, Mode, overrides
 from labkeras.callbacks.history import History
 from labkeras.callbacks.logs import python_logs
@@ -61,6 +62,11 @@ class CallbackList(Callback):
             self.callbacks.append(History())
         if add_progbar and not self._has(ProgbarLogger):
             self.callbacks.append(ProgbarLogger())
+        # Differs from Keras: a backup is made when the others have done their part, whose state it holds.
+        self.callbacks.sort(key=lambda callback: isinstance(callback, BackupAndRestore))
+        self._backups = [callback for callback in self.callbacks if isinstance(callback, BackupAndRestore)]
+        for backup in self._backups:
+            backup.others = [callback for callback in self.callbacks if callback not in self._backups]
         self.history = next((callback for callback in self.callbacks if isinstance(callback, History)), None)
         self._listeners: dict[str, list[Callback]] = {}
         self.set_model(model)
@@ -95,6 +101,11 @@ class CallbackList(Callback):
     def handles_nan(self) -> bool:
         """Whether a callback sees to a loss that is NaN or infinite, so that training need not."""
         return self._has(TerminateOnNaN)
+
+    def resume_batch(self) -> None:
+        """Called by training when it has passed over the batches of a run that was broken off within an epoch."""
+        for backup in self._backups:
+            backup.resume_batch()
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         numbers = python_logs(logs)

@@ -9,6 +9,8 @@ from labkeras.callbacks.progress import say
 
 __all__ = ["EarlyStopping"]
 
+_STATE = ("wait", "stopped_epoch", "best", "best_epoch", "best_weights")
+
 
 class EarlyStopping(MonitorCallback):
     """Ends training after `patience` epochs in which the monitored value did not get better.
@@ -85,6 +87,13 @@ class EarlyStopping(MonitorCallback):
             if self.verbose > 0:
                 say(f"Restoring the model's weights of the best epoch, {self.best_epoch + 1}.")
             self.model.set_weights(self.best_weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _STATE}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name in _STATE:
+            setattr(self, name, state[name])
 
     def get_monitor_value(self, logs: Logs | None) -> Any:
         """The monitored value, or None with a warning if it is not in the logs; may be overridden."""

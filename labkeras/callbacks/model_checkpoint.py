@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any, Literal
 
+from labkeras.callbacks.batch_counter import BatchCounter
 from labkeras.callbacks.callback import Logs, Mode
 from labkeras.callbacks.monitor import MonitorCallback, MonitorMode
 from labkeras.callbacks.processes import is_main_process
@@ -61,8 +62,7 @@ class ModelCheckpoint(MonitorCallback):
         _check_save_freq(save_freq)
         _check_filepath(self.filepath, save_weights_only)
         self._epoch = 0
-        self._last_batch: int | None = None
-        self._batches_since_saving = 0
+        self._counter = BatchCounter()
 
     def needs_batch_hooks(self, mode: Mode) -> bool:
         return mode == "train" and self.save_freq != "epoch"
@@ -71,24 +71,19 @@ class ModelCheckpoint(MonitorCallback):
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        if self.save_freq != "epoch" and self._is_due(batch, self.save_freq):
+        if self.save_freq != "epoch" and self._counter.is_due(batch, self.save_freq):
             self._save(self._epoch, batch, logs or {})
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if self.save_freq == "epoch":
             self._save(epoch, None, logs or {})
 
-    def _is_due(self, batch: int, save_freq: int) -> bool:
-        # Several batches may have passed since the last call, and a new epoch counts from 0 again.
-        same_epoch = self._last_batch is not None and batch > self._last_batch
-        self._batches_since_saving += (
-            batch - self._last_batch if same_epoch and self._last_batch is not None else batch + 1
-        )
-        self._last_batch = batch
-        if self._batches_since_saving < save_freq:
-            return False
-        self._batches_since_saving = 0
-        return True
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best, "last_batch": self._counter.last, "batches_since": self._counter.waiting}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.best = state["best"]
+        self._counter.last, self._counter.waiting = state["last_batch"], state["batches_since"]
 
     def _save(self, epoch: int, batch: int | None, logs: Logs) -> None:
         path = self._path(epoch, batch, logs)

@@ -1,14 +1,21 @@
 """What callbacks of several training processes must agree on: who writes and speaks, and what they decide together."""
 
+from typing import Any
+
 import torch
 import torch.distributed
 
-__all__ = ["in_any_process", "is_main_process"]
+__all__ = ["gathered", "in_any_process", "is_main_process", "own_rank", "wait_for_all"]
 
 
 def is_main_process() -> bool:
     """Whether this is the only process, or the first of a distributed run."""
-    return not _is_distributed() or torch.distributed.get_rank() == 0
+    return own_rank() == 0
+
+
+def own_rank() -> int:
+    """The number of this process in a distributed run; 0 if it is the only one."""
+    return torch.distributed.get_rank() if _is_distributed() else 0
 
 
 def in_any_process(finding: bool) -> bool:
@@ -23,6 +30,25 @@ def in_any_process(finding: bool) -> bool:
     found = torch.tensor(int(finding), device="cuda" if on_gpu else "cpu")
     torch.distributed.all_reduce(found, op=torch.distributed.ReduceOp.MAX)
     return bool(found)
+
+
+def gathered(value: Any) -> list[Any]:
+    """What each process of a distributed run has, by rank; each must ask, and they wait for each other.
+
+    Args:
+        value: what this process has.
+    """
+    if not _is_distributed():
+        return [value]
+    values: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(values, value)
+    return values
+
+
+def wait_for_all() -> None:
+    """Returns when all processes of a distributed run have come to this place."""
+    if _is_distributed():
+        torch.distributed.barrier()
 
 
 def _is_distributed() -> bool:
