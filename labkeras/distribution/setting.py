@@ -6,6 +6,7 @@ from typing import Any
 
 import torch.distributed as dist
 
+from labkeras.distribution.current import get_current, set_current
 from labkeras.distribution.device_mesh import DeviceMesh
 from labkeras.distribution.launch import found_launch
 from labkeras.distribution.tensor_layout import TensorLayout
@@ -96,12 +97,9 @@ class Distribution:
         return f"<{type(self).__name__} device_mesh={self.device_mesh}>"
 
 
-_current: Distribution | None = None
-
-
 def distribution() -> Distribution | None:
     """The distribution that is set, or None."""
-    return _current
+    return get_current()
 
 
 def set_distribution(value: Distribution | None) -> None:
@@ -113,9 +111,8 @@ def set_distribution(value: Distribution | None) -> None:
     Raises:
         InvalidArgumentError: if it is neither.
     """
-    global _current
     if value is not None and not isinstance(value, Distribution):
         raise InvalidArgumentError(
             f"a distribution must be a DataParallel or a ModelParallel, or None. Received: value={value!r}"
         )
-    _current = value
+    set_current(value)

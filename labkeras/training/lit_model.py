@@ -21,7 +21,7 @@ from labkeras.training.compiled import Compiled, LazyLogs
 from labkeras.training.data import Steps, ready
 from labkeras.training.steps import EagerSteps, own_method, steps_for
 
-__all__ = ["HomingLitModel", "LitModel", "as_arrays"]
+__all__ = ["LitModel", "as_arrays"]
 
 
 class LitModel(pl.LightningModule):
@@ -283,32 +283,6 @@ class LitModel(pl.LightningModule):
 
     def _to_device(self, leaf: Any) -> Any:
         return leaf.to(self.device, non_blocking=True) if isinstance(leaf, Tensor) else leaf
-
-
-class HomingLitModel(LitModel):
-    """Brings home what a process that Lightning started found out: the weights' `state_dict` is all that comes back
-    from it."""
-
-    def setup(self, stage: str) -> None:
-        if self.compiled is not None:
-            self.compiled.unshare()
-        # Again, in this process: only the first one shows progress, and each has its part of the steps.
-        params = dict(self.callbacks.params)
-        if params.get("steps") is not None:
-            params["steps"] = -(-params["steps"] // self.trainer.world_size)
-        self.callbacks.set_params(params)
-
-    def get_extra_state(self) -> dict[str, Any]:
-        history = self.callbacks.history
-        if history is None:
-            return {}
-        values = {name: [float(value) for value in listed] for name, listed in history.history.items()}
-        return {"epoch": list(history.epoch), "history": values}
-
-    def set_extra_state(self, state: dict[str, Any]) -> None:
-        history = self.callbacks.history
-        if history is not None and state:
-            history.epoch, history.history = state["epoch"], state["history"]
 
 
 def as_arrays(predictions: list[Any]) -> Any:

@@ -13,10 +13,12 @@ from torch.utils.data import DataLoader
 
 from labkeras.callbacks.callback_list import CallbackList
 from labkeras.callbacks.history import History
+from labkeras.distribution.replicas import alone
 from labkeras.errors import DataError, InvalidArgumentError
 from labkeras.nest import map_structure
 from labkeras.training.compiled import Compiled
 from labkeras.training.data import ArrayData, Batches, Steps, as_batches, split
+from labkeras.training.devices import distribution_of_run, trainer_arguments
 from labkeras.training.steps import EagerSteps, own_method, steps_for
 
 __all__ = [
@@ -51,6 +53,7 @@ _UNASKED = (
     ".*LeafSpec.*",
     ".*GPU available but not used.*",
     ".*is smaller than the logging interval.*",
+    ".*It is recommended to use `self.log.*sync_dist=True.*",
     ".*`LightningModule.configure_optimizers` returned `None`.*",
 )
 
@@ -215,6 +218,7 @@ class _Run:
                 f"Received: trainer={trainer!r} of type {type(trainer).__module__}.{type(trainer).__name__}"
             )
         wanted = {} if trainer is None or self._users_own else dict(trainer)
+        self._distribution = distribution_of_run()
         given = wanted.pop("callbacks", None) or []
         lightnings = [*(given if isinstance(given, list | tuple) else [given]), *callbacks.lightning_callbacks]
         self._validates_as_told = self._users_own or "check_val_every_n_epoch" in wanted
@@ -222,7 +226,7 @@ class _Run:
             self._trainer = trainer
             self._trainer.callbacks.extend(lightnings)
         else:
-            self._trainer = _make_trainer(pl.Trainer, {**arguments, **wanted}, lightnings)
+            self._trainer = _make_trainer(pl.Trainer, {**trainer_arguments(), **arguments, **wanted}, lightnings)
         plain = not self._users_own and not lightnings and set(wanted) <= _PLAIN
         self._manual = plain and _computes_plainly(self._trainer)
 
@@ -233,61 +237,62 @@ class _Run:
         initial_epoch: int,
         validation_freq: int | Collection[int],
     ) -> None:
-        module = self._module(initial_epoch)
+        module = self._module(batches, initial_epoch)
         module.validation_freq = None if self._validates_as_told else validation_freq
         train, val = self._loader(batches), None if validation is None else self._loader(validation)
-        with self._running("train"):
+        with self._running(module):
             self._trainer.fit(module, train, val)
 
     def evaluate(self, batches: Batches) -> dict[str, Any]:
-        module = self._module()
-        with self._running("eval"):
+        module = self._module(batches)
+        with self._running(module):
             self._trainer.validate(module, self._loader(batches), verbose=False)
-        # From processes that Lightning started, nothing comes back but what was logged.
-        logged = {name.removeprefix("val_"): value for name, value in self._trainer.callback_metrics.items()}
-        return module.validation_logs or logged
+        logs: dict[str, Any] = module.validation_logs
+        return logs
 
     def predict(self, batches: Batches) -> Any:
-        if self._trainer.world_size > 1:
-            raise InvalidArgumentError(
-                "`predict` runs in one process, which has all outputs in the end. "
-                f"Received: a trainer of {self._trainer.world_size} processes"
-            )
-        module = self._module()
-        with self._running("eval"):
+        module = self._module(batches)
+        with self._running(module):
             self._trainer.predict(module, self._loader(batches), return_predictions=False)
         return module
 
-    def _module(self, initial_epoch: int = 0) -> Any:
-        from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher  # loaded by now, as is Lightning
+    def _module(self, batches: Batches, initial_epoch: int = 0) -> Any:
+        from labkeras.training.lit_model import LitModel  # loads Lightning, which is loaded by now
 
-        from labkeras.training.lit_model import HomingLitModel, LitModel
+        if self._trainer.world_size == 1:
+            return LitModel(self._model, self._compiled, self._callbacks, initial_epoch, manual=self._manual)
+        from labkeras.training.processes import JointLitModel, Luggage  # likewise
 
-        starts_processes = isinstance(self._trainer.strategy.launcher, _MultiProcessingLauncher)
-        module_class = HomingLitModel if starts_processes else LitModel
-        return module_class(self._model, self._compiled, self._callbacks, initial_epoch, manual=self._manual)
+        module = JointLitModel(self._model, self._compiled, self._callbacks, initial_epoch)
+        module.batches, module.luggage = batches, Luggage.for_trainer(self._trainer)
+        if self._distribution is not None:
+            module.splits_batches, module.deals = True, self._distribution.auto_shard_dataset
+        return module
 
     def _loader(self, batches: Batches) -> Any:
         if not self._manual:
-            # A DataLoader as it is, if there are several processes: Lightning gives each its part of it.
-            is_shared = batches.loader is not None and self._trainer.world_size > 1
-            return batches.loader if is_shared else _plain(batches)
+            return _plain(batches)
         # Where the number of batches is not known, Lightning fetches one call ahead, and would fetch it before its
         # turn.
         return _Calls(batches, 1) if batches.steps is None else _CountedCalls(batches, _STEPS_PER_CALL)
 
     @contextlib.contextmanager
-    def _running(self, mode: str) -> Iterator[None]:
+    def _running(self, module: Any) -> Iterator[None]:
         """Quiet about what the user did not ask for; the model at rest afterwards; Ctrl-C as Python has it."""
+        luggage = getattr(module, "luggage", None)
         try:
-            with _quiet():
+            with _quiet(), alone():  # until the module has found out that there are others
                 yield
+            if luggage is not None:
+                luggage.unpack(module)
         except SystemExit as leaving:
             # Lightning turns Ctrl-C into an exit of the process; whoever called `fit` may want to go on.
             if isinstance(leaving.__context__, KeyboardInterrupt):
                 raise KeyboardInterrupt from None
             raise
         finally:
+            if luggage is not None:
+                luggage.discard()
             self._model.eval()
             if self._compiled is not None:
                 self._compiled.steps = None
@@ -361,16 +366,18 @@ def _is_checkpoint(callback: Any) -> bool:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Without Lightning's lines on hardware and loaders, which a Keras user did not ask for."""
-    logger = logging.getLogger("pytorch_lightning")
-    level = logger.level
-    logger.setLevel(max(level, logging.WARNING))
+    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(max(logger.level, logging.WARNING))
     try:
         with warnings.catch_warnings():
             for message in _UNASKED:
                 warnings.filterwarnings("ignore", message=message)
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _callback_list(model: Any, callbacks: Any, verbose: int | str, add_history: bool, **params: Any) -> CallbackList:
