@@ -56,6 +56,9 @@ class CSVLogger(Callback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self.keys = None
+        if is_main_process():
+            # Now, and not when the first epoch has been computed.
+            Path(self.filename).parent.mkdir(parents=True, exist_ok=True)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if not is_main_process():
