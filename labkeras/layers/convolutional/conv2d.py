@@ -143,7 +143,11 @@ class Conv2D(Layer):
         # Images with channels last, their axes in torch's order, are what torch calls channels_last: nothing is copied.
         is_last = self.data_format == "channels_last"
         outputs = self._convolve(inputs.permute(0, 3, 1, 2) if is_last else inputs)
-        return self.activation(outputs.permute(0, 2, 3, 1) if is_last else outputs)
+        if self.activation is not activations.relu:
+            return self.activation(outputs.permute(0, 2, 3, 1) if is_last else outputs)
+        # In place: nobody else has seen the outputs, and the convolution's gradient does not need them.
+        rectified = torch.relu_(outputs)
+        return rectified.permute(0, 2, 3, 1) if is_last else rectified
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         sizes, _ = self._split(input_shape)
