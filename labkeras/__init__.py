@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from labkeras.initializers.initializer import Initializer as Initializer
     from labkeras.layers.input_spec import InputSpec as InputSpec
     from labkeras.layers.layer import Layer as Layer
+    from labkeras.layers.remat import RematScope as RematScope
+    from labkeras.layers.remat import remat as remat
     from labkeras.losses.loss import Loss as Loss
     from labkeras.metrics.metric import Metric as Metric
     from labkeras.models.model import Model as Model

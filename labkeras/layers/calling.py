@@ -48,6 +48,8 @@ class CallState(threading.local):
         """Whether only shapes are being found out: losses of such a call are dropped."""
         self.casting: torch.dtype | None = None
         """The type in which a layer of a mixed policy reads its weights while its `call` runs."""
+        self.checkpointed = False
+        """Whether a layer or function runs that computes again in the backward pass, and all within it with it."""
 
 
 calls = CallState()

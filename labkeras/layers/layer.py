@@ -16,6 +16,7 @@ from labkeras.graph.shape_inference import infer
 from labkeras.graph.symbolic import KerasTensor, Node, Shape, any_symbolic, keras_tensors, standardize_shape
 from labkeras.layers import tracking
 from labkeras.layers.calling import CallSpec, build_for, call_eagerly, call_symbolically, calls
+from labkeras.layers.remat import RematScope, current_scope, run_layer, warn_of_scope
 from labkeras.layers.signature import (
     LayerOptions,
     config_of_arguments,
@@ -79,6 +80,10 @@ class Layer(VariableModule):
     # What the generated code of a functional model calls: `forward` with torch's hooks, and nothing of `__call__`.
     _run: Callable[..., Any] = torch.nn.Module._wrapped_call_impl
     _init_arguments: Mapping[str, Any] = MappingProxyType({})
+    # The scope that it was made in, if that is to do with it.
+    _remat: RematScope | None = None
+    # Whether it may be run again as a whole; of a model, the layers are.
+    _is_one_step = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -123,6 +128,11 @@ class Layer(VariableModule):
         self._build_shapes: dict[str, Any] | None = None
         self._called = False
         self._wanted_batch_shape = wanted_shape(input_shape, batch_shape, batch_size, input_dim)
+        scope = current_scope()
+        if scope is not None and scope.covers(self):
+            self._remat = scope
+            # On the object, so that layers made elsewhere need not look in each call.
+            self.__dict__["forward"] = self._forward_again
         self.eval()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -136,6 +146,7 @@ class Layer(VariableModule):
             InvalidInputError: if the inputs' ranks or sizes do not fit; the message names the layer.
         """
         if any_symbolic(args, kwargs):
+            warn_of_scope(self)
             return call_symbolically(self, args, kwargs)
         return call_eagerly(self, args, kwargs)
 
@@ -146,6 +157,9 @@ class Layer(VariableModule):
         if self.activity_regularizer is not None:
             self._regularize(outputs)
         return outputs
+
+    def _forward_again(self, *args: Any, **kwargs: Any) -> Any:
+        return run_layer(self, args, kwargs)
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Computes the output; each layer has its own."""

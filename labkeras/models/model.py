@@ -55,6 +55,8 @@ class Model(Layer):
         torch.Size([3, 2])
     """
 
+    _is_one_step = False
+
     def __init__(  # type: ignore[misc]  # `name` may be given by place, as in Keras, and by the options' name
         self, inputs: Any = None, outputs: Any = None, name: str | None = None, **base: Unpack[LayerOptions]
     ) -> None:
