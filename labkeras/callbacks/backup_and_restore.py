@@ -2,6 +2,7 @@
 
 import math
 import os
+import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -241,10 +242,18 @@ def _restore_metrics(model: Any, values: list[list[Any]]) -> None:
 
 def _keep_as(path: Path, other: Path) -> None:
     """Gives a file a second name, in the place of the file that has it now; the first name stays."""
+    if other.exists() and other.samefile(path):
+        return  # the write that was to follow failed; to rename one name of a file to another would do nothing
     temporary = other.with_name(f".{other.name}.tmp")
     temporary.unlink(missing_ok=True)
-    os.link(path, temporary)
-    os.replace(temporary, other)
+    try:
+        try:
+            os.link(path, temporary)
+        except OSError:  # a file system without second names
+            shutil.copyfile(path, temporary)
+        os.replace(temporary, other)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _check_save_freq(save_freq: Any) -> None:

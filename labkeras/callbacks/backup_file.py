@@ -29,7 +29,8 @@ _STATE = "state.json"
 _WEIGHTS = "weights.weights.h5"
 _ARRAY = "__array__"
 _NUMBERS = "biufc"
-_DAMAGE = (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError, struct.error, RecursionError)
+# What zipfile, json and NumPy raise for what is not as it should be; RuntimeError: encrypted, too deeply nested.
+_DAMAGE = (zipfile.BadZipFile, EOFError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, struct.error)
 
 
 def write_backup(path: Path, model: Any, state: dict[str, Any]) -> None:
