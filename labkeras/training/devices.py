@@ -28,7 +28,20 @@ def trainer_arguments() -> dict[str, Any]:
     mesh = wanted.device_mesh
     devices = _of_launch(launch) if launch is not None else {"devices": _devices(mesh.devices.flatten().tolist())}
     accelerator = "cpu" if mesh.device_type == "cpu" else "gpu"
-    return {"accelerator": accelerator, **devices, "strategy": _ddp(launch)}
+    strategy = _model_parallel(wanted) if wanted.splits_weights else _ddp(launch)
+    return {"accelerator": accelerator, **devices, "strategy": strategy}
+
+
+def _model_parallel(wanted: "Distribution") -> Any:
+    """Lightning's strategy for split weights, of which it starts and ends the processes."""
+    from pytorch_lightning.strategies import ModelParallelStrategy  # loads Lightning, which is loaded by now
+
+    count = wanted.num_model_replicas
+    return ModelParallelStrategy(
+        data_parallel_size=count,
+        tensor_parallel_size=wanted.device_mesh.devices.size // count,
+        save_distributed_checkpoint=False,
+    )
 
 
 def _of_launch(launch: Launch) -> dict[str, Any]:

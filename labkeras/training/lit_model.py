@@ -16,12 +16,13 @@ from torch import Tensor
 
 from labkeras.callbacks.callback import Mode
 from labkeras.callbacks.callback_list import CallbackList
-from labkeras.nest import flatten, map_structure, pack
-from labkeras.training.compiled import Compiled, LazyLogs
+from labkeras.nest import map_structure
+from labkeras.training.batch_hooks import BatchHooks
+from labkeras.training.compiled import Compiled
 from labkeras.training.data import Steps, ready
-from labkeras.training.steps import EagerSteps, own_method, steps_for
+from labkeras.training.steps import EagerSteps, begin_run, detached_outputs, own_method, steps_for
 
-__all__ = ["LitModel", "as_arrays"]
+__all__ = ["LitModel"]
 
 
 class LitModel(pl.LightningModule):
@@ -53,13 +54,12 @@ class LitModel(pl.LightningModule):
         object.__setattr__(self, "compiled", compiled)
         object.__setattr__(self, "callbacks", callbacks if callbacks is not None else CallbackList([], model=model))
         object.__setattr__(self, "steps", steps_for(model, compiled))
+        self._hooks = BatchHooks(self.callbacks, 1 if compiled is None else compiled.steps_per_execution)
         self._manual = manual
         self._initial_epoch = initial_epoch
         self.validation_freq: int | Collection[int] | None = None
         """After how many epochs to validate, or after which, counted from 1; None leaves that to the Trainer."""
-        self._counts: dict[Mode, int] = {"train": 0, "test": 0, "predict": 0}
         self._in_fit = False
-        self._in_group = False
         self._train_logs: tuple[int, dict[str, Any]] = 0, {}
 
     compiled: Any
@@ -106,7 +106,7 @@ class LitModel(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         self.steps.reset()
         self.steps.check.begin_epoch(self.epoch)
-        self._counts["train"] = 0
+        self._hooks.begin("train")
         self._train_logs, self.validation_logs = (0, {}), {}
         if self.validation_freq is not None:
             # Lightning counts from the first epoch of this run, Keras from epoch 0.
@@ -147,11 +147,11 @@ class LitModel(pl.LightningModule):
         if self.trainer.sanity_checking or not self._in_fit:
             self._begin_run()
         else:
-            self._finish_group("train")
-            self._train_logs = self._counts["train"], self.steps.logs_of_all()
+            self._hooks.finish()
+            self._train_logs = self._hooks.count("train"), self.steps.logs_of_all()
             self._set_aside = self.compiled.set_aside(), self.steps.returned
         self.steps.reset()
-        self._counts["test"] = 0
+        self._hooks.begin("test")
         if not self.trainer.sanity_checking:
             self.callbacks.on_test_begin()
 
@@ -165,7 +165,7 @@ class LitModel(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         if self.trainer.sanity_checking:
             return
-        self._finish_group("test")
+        self._hooks.finish()
         self.validation_logs = self.steps.logs_of_all()
         self.callbacks.on_test_end(self.validation_logs)
         if not self._manual:
@@ -183,14 +183,14 @@ class LitModel(pl.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         self.steps.check.finish()
-        self._finish_group("train")
-        if not self._counts["train"]:
+        self._hooks.finish()
+        if not self._hooks.count("train"):
             warnings.warn("the data has no more batches: training stops here.", stacklevel=1)
             self.trainer.should_stop = True
             return
         # The epoch's row is written here: Lightning calls its own callbacks' hook of this name before the module's.
         count, logs = self._train_logs
-        if count < self._counts["train"]:  # there was no validation, or not at the end of the epoch
+        if count < self._hooks.count("train"):  # there was no validation, or not at the end of the epoch
             logs = self.steps.logs_of_all()
         if not self._manual:
             self.log_dict(logs)
@@ -218,7 +218,7 @@ class LitModel(pl.LightningModule):
 
     def on_predict_start(self) -> None:
         self.predictions = []
-        self._counts["predict"] = 0
+        self._hooks.begin("predict")
         self.callbacks.on_predict_begin()
 
     def predict_step(self, batch: Any, batch_idx: int) -> Any:
@@ -226,22 +226,19 @@ class LitModel(pl.LightningModule):
         return None if isinstance(batch, Steps) else self.predictions[-1]
 
     def _predict(self, x: Any, y: Any, weight: Any) -> None:
-        outputs = self.steps.predict(x, y, weight)
-        self.predictions.append(map_structure(lambda tensor: tensor.detach().cpu(), outputs))
+        self.predictions.append(detached_outputs(self.steps.predict(x, y, weight)))
 
     def on_predict_end(self) -> None:
-        self._finish_group("predict")
+        self._hooks.finish()
         self.callbacks.on_predict_end()
 
     # --- steps --------------------------------------------------------------------------------------------------------
 
     def _begin_run(self) -> None:
         """Looks at the model once more: it may have got weights and metrics since."""
-        object.__setattr__(self, "steps", steps_for(self.model, self.compiled))
-        self.steps.check.enabled = not self.callbacks.handles_nan
-        self.compiled.steps = self.steps
-        self.compiled.follow(self.model)
-        self.compiled.to(self.device)
+        steps = begin_run(self.model, self.compiled, self.device)
+        steps.check.enabled = not self.callbacks.handles_nan
+        object.__setattr__(self, "steps", steps)
 
     def _run_steps(self, batch: Any, mode: Mode, run: Callable[[Any, Any, Any], None]) -> None:
         """Runs the steps of one call of Lightning's, until somebody stops training."""
@@ -255,38 +252,12 @@ class LitModel(pl.LightningModule):
 
     def _run_step(self, mode: Mode, run: Callable[[Any, Any, Any], None], x: Any, y: Any, weight: Any) -> None:
         """Runs one step, with the batch hooks that somebody needs."""
-        step = self._counts[mode]
-        self._counts[mode] = step + 1
-        if not self.callbacks.needs_batch_hooks(mode):
-            run(x, y, weight)
-        else:
-            group = 1 if self.compiled is None else self.compiled.steps_per_execution
-            if step % group == 0:
-                self._in_group = True
-                getattr(self.callbacks, f"on_{mode}_batch_begin")(step)
-            run(x, y, weight)
-            if step % group == group - 1:
-                self._end_group(mode)
+        self._hooks.around(mode, self.steps.logs if mode != "predict" else self._last_outputs, run, x, y, weight)
         if mode == "train" and getattr(self.model, "stop_training", False):
             self.trainer.should_stop = True
 
-    def _finish_group(self, mode: Mode) -> None:
-        """Ends the group of steps that the data was too short for."""
-        if self._in_group:
-            self._end_group(mode)
-
-    def _end_group(self, mode: Mode) -> None:
-        # Differs from Keras: the last batch of a group that was cut short has its own number, not one past the end.
-        self._in_group = False
-        logs = LazyLogs(self.steps.logs if mode != "predict" else lambda: {"outputs": self.predictions[-1]})
-        getattr(self.callbacks, f"on_{mode}_batch_end")(self._counts[mode] - 1, logs)
+    def _last_outputs(self) -> dict[str, Any]:
+        return {"outputs": self.predictions[-1]}
 
     def _to_device(self, leaf: Any) -> Any:
         return leaf.to(self.device, non_blocking=True) if isinstance(leaf, Tensor) else leaf
-
-
-def as_arrays(predictions: list[Any]) -> Any:
-    """The outputs of batches, joined along the samples, as arrays."""
-    joined = [torch.cat(parts) for parts in zip(*(flatten(outputs) for outputs in predictions), strict=True)]
-    # NumPy has no bfloat16.
-    return pack(predictions[0], [(t.float() if t.dtype is torch.bfloat16 else t).numpy() for t in joined])

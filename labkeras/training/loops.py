@@ -19,7 +19,8 @@ from labkeras.nest import map_structure
 from labkeras.training.compiled import Compiled
 from labkeras.training.data import ArrayData, Batches, Steps, as_batches, split
 from labkeras.training.devices import distribution_of_run, trainer_arguments
-from labkeras.training.steps import EagerSteps, own_method, steps_for
+from labkeras.training.direct import evaluate_directly, goes_directly, predict_directly
+from labkeras.training.steps import EagerSteps, as_arrays, begin_run, own_method, steps_for
 
 __all__ = [
     "lightning_module",
@@ -135,8 +136,10 @@ def run_evaluate(
     batches = as_batches(x, y, sample_weight, batch_size=batch_size, steps=steps)
     _build_on_first_batch(model, batches)
     ours = _callback_list(model, callbacks, verbose, add_history=False, steps=batches.steps)
-    run = _Run(model, compiled, trainer, ours)
-    logs = run.evaluate(batches)
+    if goes_directly(trainer, ours):
+        logs = evaluate_directly(model, compiled, batches, ours)
+    else:
+        logs = _Run(model, compiled, trainer, ours).evaluate(batches)
     return {name: float(value) for name, value in sorted(logs.items())}
 
 
@@ -147,12 +150,13 @@ def run_predict(
     batches = as_batches(x, batch_size=batch_size, steps=steps)
     _build_on_first_batch(model, batches)
     ours = _callback_list(model, callbacks, verbose, add_history=False, steps=batches.steps)
-    module = _Run(model, None, trainer, ours).predict(batches)
-    if not module.predictions:
+    if goes_directly(trainer, ours):
+        outputs = predict_directly(model, model._compiled, batches, ours)
+    else:
+        outputs = _Run(model, model._compiled, trainer, ours).predict(batches)
+    if not outputs:
         raise DataError("there are no batches to predict on. Received: an iterable that yields nothing")
-    from labkeras.training.lit_model import as_arrays  # imports Lightning, which is loaded by now
-
-    return as_arrays(module.predictions)
+    return as_arrays(outputs)
 
 
 def train_on_batch(
@@ -163,7 +167,8 @@ def train_on_batch(
     if class_weight is not None:
         data = data.weighted(class_weight)
     _build(model, data.x)
-    steps = _steps_of_batch(model, compiled)
+    steps = begin_run(model, compiled, _device_of(model))
+    steps.reset()
     compiled.prepared_optimizer(model)
     steps.train(data.x, data.y, data.sample_weight)
     return _numbers(steps)
@@ -173,7 +178,8 @@ def test_on_batch(model: Any, compiled: Compiled, x: Any, y: Any, sample_weight:
     """The logs of one batch."""
     data = ArrayData(x, y, sample_weight)
     _build(model, data.x)
-    steps = _steps_of_batch(model, compiled)
+    steps = begin_run(model, compiled, _device_of(model))
+    steps.reset()
     with torch.no_grad():
         steps.test(data.x, data.y, data.sample_weight)
     return _numbers(steps)
@@ -184,13 +190,6 @@ def predict_on_batch(model: Any, x: Any) -> Any:
     with torch.no_grad():
         outputs = steps_for(model, None).predict(ArrayData(x).x)
     return map_structure(lambda tensor: tensor.cpu().numpy(), outputs)
-
-
-def _steps_of_batch(model: Any, compiled: Compiled) -> EagerSteps:
-    steps = compiled.steps = steps_for(model, compiled)
-    compiled.follow(model)
-    steps.reset()
-    return steps
 
 
 def lightning_module(model: Any, compiled: Compiled) -> Any:
@@ -250,23 +249,24 @@ class _Run:
         logs: dict[str, Any] = module.validation_logs
         return logs
 
-    def predict(self, batches: Batches) -> Any:
+    def predict(self, batches: Batches) -> list[Any]:
         module = self._module(batches)
         with self._running(module):
             self._trainer.predict(module, self._loader(batches), return_predictions=False)
-        return module
+        outputs: list[Any] = module.predictions
+        return outputs
 
     def _module(self, batches: Batches, initial_epoch: int = 0) -> Any:
         from labkeras.training.lit_model import LitModel  # loads Lightning, which is loaded by now
 
         if self._trainer.world_size == 1:
             return LitModel(self._model, self._compiled, self._callbacks, initial_epoch, manual=self._manual)
-        from labkeras.training.processes import JointLitModel, Luggage  # likewise
+        from labkeras.training.processes import joint_module  # likewise
 
-        module = JointLitModel(self._model, self._compiled, self._callbacks, initial_epoch)
-        module.batches, module.luggage = batches, Luggage.for_trainer(self._trainer)
-        if self._distribution is not None:
-            module.splits_batches, module.deals = True, self._distribution.auto_shard_dataset
+        module = joint_module(
+            self._distribution, self._trainer, self._model, self._compiled, self._callbacks, initial_epoch
+        )
+        module.batches = batches
         return module
 
     def _loader(self, batches: Batches) -> Any:
@@ -439,6 +439,11 @@ def _waits_for_data(model: Any) -> bool:
     # `train_step`, such as a GAN, cannot be called.
     can_be_called = model._has_graph or own_method(type(model), "call") or hasattr(model, "add")
     return can_be_called and not (model.built and (model._called or model._has_graph))
+
+
+def _device_of(model: Any) -> torch.device:
+    weight = next(model.parameters(), None)
+    return torch.device("cpu") if weight is None else weight.device
 
 
 def _numbers(steps: EagerSteps) -> dict[str, float]:

@@ -28,7 +28,25 @@ from labkeras.training.data import Batches
 from labkeras.training.dealing import part
 from labkeras.training.lit_model import LitModel
 
-__all__ = ["JointLitModel", "Luggage"]
+__all__ = ["JointLitModel", "Luggage", "joint_module", "optimizers_of"]
+
+
+def joint_module(distribution: Any, trainer: pl.Trainer, *arguments: Any) -> "JointLitModel":
+    """The module that a Trainer of several processes is to run.
+
+    Args:
+        distribution: the one that is set, or None.
+        trainer: the Trainer.
+        *arguments: those of `LitModel`.
+    """
+    if distribution is None:
+        module = JointLitModel(*arguments)
+    else:
+        module = _class_for(distribution)(*arguments)
+        module.distribution, module.splits_batches = distribution, True
+        module.deals = distribution.auto_shard_dataset
+    module.luggage = Luggage.for_trainer(trainer)
+    return module
 
 
 class JointLitModel(LitModel):
@@ -38,6 +56,8 @@ class JointLitModel(LitModel):
     that the mean of the gradients is that of the whole batch; the processes stop together.
     """
 
+    distribution: Any = None
+    """The distribution that is set, if any."""
     splits_batches = False
     """Whether a batch is shared by all processes; otherwise each has batches of its own."""
     deals = True
@@ -182,6 +202,14 @@ class Luggage:
     @property
     def _path(self) -> Path:
         return Path(self._folder) / "outcome.pt"
+
+
+def _class_for(distribution: Any) -> type[JointLitModel]:
+    if not distribution.splits_weights:
+        return JointLitModel
+    from labkeras.training.sharded_model import ShardedLitModel  # loads half a second of torch, and stands on this file
+
+    return ShardedLitModel
 
 
 def optimizers_of(model: Any, compiled: Any) -> list[torch.optim.Optimizer]:

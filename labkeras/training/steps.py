@@ -13,11 +13,22 @@ import torch
 from torch import Tensor
 
 from labkeras.errors import DataError, InvalidArgumentError, InvalidTypeError
-from labkeras.nest import flatten
+from labkeras.nest import flatten, map_structure, pack
 from labkeras.training.compiled import Compiled
 from labkeras.training.finite import FiniteCheck
 
-__all__ = ["EagerSteps", "LightningSteps", "OwnSteps", "call_model", "own_method", "packed", "steps_for"]
+__all__ = [
+    "EagerSteps",
+    "LightningSteps",
+    "OwnSteps",
+    "as_arrays",
+    "begin_run",
+    "call_model",
+    "detached_outputs",
+    "own_method",
+    "packed",
+    "steps_for",
+]
 
 
 def steps_for(model: Any, compiled: Compiled | None) -> "EagerSteps":
@@ -28,6 +39,20 @@ def steps_for(model: Any, compiled: Compiled | None) -> "EagerSteps":
     if any(own_method(cls, name) for name in ("train_step", "test_step", "predict_step")):
         return OwnSteps(model, compiled)
     return EagerSteps(model, compiled)
+
+
+def begin_run(model: Any, compiled: Compiled, device: torch.device) -> "EagerSteps":
+    """The steps for a run, with all that it updates where the model is.
+
+    Args:
+        model: the model, which has its weights by now.
+        compiled: its losses, metrics and optimizer.
+        device: where the model is.
+    """
+    steps = compiled.steps = steps_for(model, compiled)
+    compiled.follow(model)
+    compiled.to(device)
+    return steps
 
 
 class EagerSteps:
@@ -211,6 +236,20 @@ class LightningSteps(EagerSteps):
 def call_model(model: Any, x: Any, training: bool) -> Any:
     """A model's outputs; a module of torch's that takes no `training` goes by its own mode."""
     return model(x, training=training) if hasattr(model, "_call_spec") else model(x)
+
+
+def detached_outputs(outputs: Any) -> Any:
+    """Outputs without their history, in the memory of the host."""
+    if isinstance(outputs, Tensor):
+        return outputs.detach().cpu()
+    return map_structure(lambda leaf: leaf.detach().cpu() if isinstance(leaf, Tensor) else leaf, outputs)
+
+
+def as_arrays(outputs: list[Any]) -> Any:
+    """The outputs of batches, joined along the samples, as arrays."""
+    joined = [torch.cat(parts) for parts in zip(*(flatten(batch) for batch in outputs), strict=True)]
+    # NumPy has no bfloat16.
+    return pack(outputs[0], [(t.float() if t.dtype is torch.bfloat16 else t).numpy() for t in joined])
 
 
 def packed(x: Any, y: Any, weight: Any) -> Any:

@@ -1,0 +1,81 @@
+"""ShardedLitModel: the LightningModule of a run whose weights are split among the processes."""
+
+from typing import Any
+
+from labkeras.distribution.model_parallel import ModelParallel
+from labkeras.distribution.replicas import Place
+from labkeras.errors import UnsupportedArgumentError
+from labkeras.training.processes import JointLitModel
+from labkeras.training.sharding import ShardedWeights
+
+__all__ = ["ShardedLitModel"]
+
+
+class ShardedLitModel(JointLitModel):
+    """Trains a model whose weights are split; callbacks at the ends of epochs and of training see them whole."""
+
+    distribution: ModelParallel
+    """Which weights are split, and how."""
+    _sharded: ShardedWeights | None = None
+
+    def place(self) -> Place:
+        distribution = self.distribution
+        mesh = distribution.device_mesh.backend_mesh[str(distribution.batch_dim_name)]
+        return Place(
+            mesh.get_local_rank(),
+            distribution.num_model_replicas,
+            True,
+            distribution.auto_shard_dataset,
+            mesh.get_group(),
+        )
+
+    def configure_model(self) -> None:
+        if self._sharded is not None:
+            return
+        if not self.automatic_optimization:
+            raise UnsupportedArgumentError(
+                "a model with its own `train_step` cannot be trained with split weights: use DataParallel. "
+                f"Received: distribution={self.distribution!r}"
+            )
+        self.model.to(self.trainer.strategy.root_device)
+        optimizer = None
+        if self.trainer.state.fn == "fit":
+            optimizer = self.compiled.prepared_optimizer(self.model)
+        # Not as an attribute of a module, of which it would be a part.
+        object.__setattr__(self, "_sharded", ShardedWeights(self.model, self.distribution, optimizer))
+
+    def configure_optimizers(self) -> Any:
+        return self.compiled.optimizer
+
+    def on_before_optimizer_step(self, optimizer: Any) -> None:
+        self._weights.take_gradients()
+
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        if gradient_clip_val and gradient_clip_algorithm != "value":
+            self._weights.clip_by_norm(float(gradient_clip_val))
+        else:
+            super().configure_gradient_clipping(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
+    def on_train_start(self) -> None:
+        with self._weights.whole():
+            super().on_train_start()
+
+    def on_train_epoch_end(self) -> None:
+        with self._weights.whole():
+            super().on_train_epoch_end()
+
+    def on_train_end(self) -> None:
+        with self._weights.whole():
+            super().on_train_end()
+
+    def teardown(self, stage: str) -> None:
+        if self._sharded is not None:
+            self._sharded.end()
+        super().teardown(stage)
+
+    @property
+    def _weights(self) -> ShardedWeights:
+        assert self._sharded is not None
+        return self._sharded
