@@ -10,7 +10,9 @@ from torch import Tensor
 
 from labkeras.optimizers.arguments import LearningRate, check_betas
 from labkeras.optimizers.batch import Batch
+from labkeras.optimizers.numbers import Number
 from labkeras.optimizers.optimizer import Optimizer
+from labkeras.optimizers.scaling import subtract_scaled
 
 __all__ = ["Adam"]
 
@@ -92,18 +94,29 @@ class Adam(Optimizer):
             self.add_optimizer_variables(variables, "velocity_hat")
 
     def update(
-        self, params: list[Tensor], grads: list[Tensor], slots: list[dict[str, Tensor]], learning_rate: float
+        self, params: list[Tensor], grads: list[Tensor], slots: list[dict[str, Tensor]], learning_rate: Number
     ) -> None:
-        self._run(torch._fused_adam_, params, grads, slots, self._corrected(learning_rate), 0.0)
+        corrected = self._corrected(learning_rate)
+        if isinstance(corrected, Tensor):
+            self._run_recorded(params, grads, slots, corrected)
+        else:
+            self._run(torch._fused_adam_, params, grads, slots, corrected, 0.0)
 
-    def decay_and_update(self, batch: Batch, grads: list[Tensor], learning_rate: float) -> None:
-        if len(batch.decayed) < len(batch.params) or type(self).update is not Adam.update:
+    def decay_and_update(self, batch: Batch, grads: list[Tensor], learning_rate: Number) -> None:
+        corrected = self._corrected(learning_rate)
+        is_for_kernel = len(batch.decayed) == len(batch.params) and type(self).update is Adam.update
+        if not is_for_kernel or isinstance(corrected, Tensor):
             super().decay_and_update(batch, grads, learning_rate)
             return
-        corrected = self._corrected(learning_rate)
         # The kernel shrinks by its own learning rate, the corrected one, times the decay.
         decay = self.decay_of(batch) * learning_rate / corrected if corrected else 0.0
+        assert not isinstance(decay, Tensor)  # as `corrected` is not
         self._run(torch._fused_adamw_, batch.params, grads, batch.slots, corrected, decay)
+
+    def factors(self) -> tuple[float, ...]:
+        """The correction of the learning rate for means that began at 0."""
+        step = self.updates_done() + 1
+        return (math.sqrt(1 - self.beta_2**step) / (1 - self.beta_1**step),)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -114,10 +127,8 @@ class Adam(Optimizer):
             "amsgrad": self.amsgrad,
         }
 
-    def _corrected(self, learning_rate: float) -> float:
-        """The learning rate, corrected for means that began at 0."""
-        step = self.updates_done() + 1
-        return learning_rate * math.sqrt(1 - self.beta_2**step) / (1 - self.beta_1**step)
+    def _corrected(self, learning_rate: Number) -> Number:
+        return learning_rate * self.factors_now()[0]
 
     def _run(
         self,
@@ -143,6 +154,22 @@ class Adam(Optimizer):
             amsgrad=self.amsgrad,
             maximize=False,
         )
+
+    def _run_recorded(
+        self, params: list[Tensor], grads: list[Tensor], slots: list[dict[str, Tensor]], learning_rate: Tensor
+    ) -> None:
+        """The same in operations that a compiler makes one kernel of, backward pass and all."""
+        means, squares = [slot["momentum"] for slot in slots], [slot["velocity"] for slot in slots]
+        torch._foreach_lerp_(means, grads, 1 - self.beta_1)
+        torch._foreach_mul_(squares, self.beta_2)
+        torch._foreach_addcmul_(squares, grads, grads, value=1 - self.beta_2)
+        if self.amsgrad:
+            highest = [slot["velocity_hat"] for slot in slots]
+            torch._foreach_maximum_(highest, squares)
+            squares = highest
+        roots = list(torch._foreach_sqrt(squares))
+        torch._foreach_add_(roots, self.epsilon)
+        subtract_scaled(params, list(torch._foreach_div(means, roots)), learning_rate)
 
 
 @cache

@@ -26,7 +26,7 @@ class OneByOne(StatefulOptimizer):
             cls.update = OneByOne.update  # type: ignore[method-assign]  # that is the point
 
     def update(
-        self, params: list[Tensor], grads: list[Tensor], slots: list[dict[str, Tensor]], learning_rate: float
+        self, params: list[Tensor], grads: list[Tensor], slots: list[dict[str, Tensor]], learning_rate: Any
     ) -> None:
         """Changes parameters of one device and data type, and their slots, in place: the formula of the optimizer.
 
@@ -36,7 +36,8 @@ class OneByOne(StatefulOptimizer):
             params: the parameters.
             grads: their gradients, which must be left as they are.
             slots: for each parameter, the tensors kept for it, by name.
-            learning_rate: the learning rate of this step.
+            learning_rate: the learning rate of this step: a number. Optimizers of labkeras take a scalar tensor too,
+                which it is while a compiler records the step.
         """
         self.refresh_variables()
         for param, grad in zip(params, grads, strict=True):

@@ -8,17 +8,15 @@ from torch import Tensor
 from torch._C._autograd import _profiler_enabled
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
-from labkeras import config
-from labkeras.errors import InvalidArgumentError, InvalidTypeError
+from labkeras.errors import InvalidArgumentError
 from labkeras.legacy import modern_arguments
 from labkeras.naming import auto_name
-from labkeras.optimizers.arguments import LearningRate, check_clips, check_counts, check_unknown, checked_rate
+from labkeras.optimizers.arguments import LearningRate, check_clips, check_counts, check_unknown
 from labkeras.optimizers.averages import update_averages
 from labkeras.optimizers.batch import Batch, Exemptions, Piece, batches_of, present
 from labkeras.optimizers.gradients import accumulated, as_gradient, check_matching, clipped, reduced, refuse_sparse
-from labkeras.optimizers.one_by_one import OneByOne
-from labkeras.optimizers.optimizer_variable import HostVariable
-from labkeras.optimizers.schedules.schedule import LearningRateSchedule
+from labkeras.optimizers.numbers import Fed, Number, Numbers
+from labkeras.optimizers.scaling import shrink
 from labkeras.serialization import deserialize_keras_object, register_base, serialize_keras_object
 from labkeras.variable import Variable
 
@@ -29,7 +27,7 @@ _SETTINGS: tuple[str, ...] = ("weight_decay", "clipnorm", "global_clipnorm", "cl
 _SETTINGS += ("ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps")
 
 
-class Optimizer(OneByOne):
+class Optimizer(Numbers):
     """Base of all optimizers: a `torch.optim.Optimizer` with Keras's arguments.
 
     It is made without parameters; `build`, which training calls, attaches them. From then on it is an optimizer like
@@ -90,7 +88,7 @@ class Optimizer(OneByOne):
         check_clips(clipnorm, clipvalue, global_clipnorm)
         check_counts(use_ema, ema_momentum, ema_overwrite_frequency, gradient_accumulation_steps)
         super().__init__(auto_name(type(self).__name__) if name is None else name)
-        self._learning_rate = checked_rate(learning_rate)
+        self._begin_numbers(learning_rate)
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
         self.clipvalue = clipvalue
@@ -101,8 +99,6 @@ class Optimizer(OneByOne):
         self.loss_scale_factor = loss_scale_factor
         self.gradient_accumulation_steps = gradient_accumulation_steps
         self._exempt = Exemptions()
-        # `iterations` of an optimizer that is not built; later, of the first group, where torch saves it.
-        self._first_iteration = 0
 
     def build(self, variables: Iterable[Any]) -> None:
         """Attaches the parameters; does nothing if there are some already.
@@ -135,11 +131,11 @@ class Optimizer(OneByOne):
         if self.gradient_accumulation_steps:
             self.add_optimizer_variables(variables, "gradient_accumulator")
 
-    def decay_and_update(self, batch: Batch, grads: list[Tensor], learning_rate: float) -> None:
+    def decay_and_update(self, batch: Batch, grads: list[Tensor], learning_rate: Number) -> None:
         """Takes weight decay off the parameters of a batch and updates them; to override where one kernel does both."""
         decay = self.decay_of(batch)
         if decay:
-            torch._foreach_mul_(batch.decayed, 1 - decay * learning_rate)
+            shrink(batch.decayed, decay, learning_rate)
         self.update(batch.params, grads, batch.slots, learning_rate)
 
     def decay_of(self, batch: Batch) -> float:
@@ -200,7 +196,7 @@ class Optimizer(OneByOne):
         given = {id(param): grad for param, grad in self.matched(grads, trainable_variables)}
         with torch.no_grad():
             pieces = [(batch, [given.get(id(param)) for param in batch.params]) for batch in self._batches_now()]
-            self._apply(present(pieces))
+            self._apply_and_count(present(pieces))
 
     def matched(
         self, grads: Sequence[Any], trainable_variables: Iterable[Tensor] | None = None
@@ -224,6 +220,63 @@ class Optimizer(OneByOne):
         pairs = list(grads_and_vars)
         self.apply([grad for grad, _ in pairs], [variable for _, variable in pairs])
         return self.iterations
+
+    def stateless_apply(
+        self, optimizer_variables: Sequence[Any], grads: Sequence[Any], trainable_variables: Sequence[Any]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """One step on values that are given: the parameters after it, and `variables` after it.
+
+        Parameters and state of this object stay as they are.
+
+        Args:
+            optimizer_variables: values for `variables`, one by one.
+            grads: a gradient for each parameter.
+            trainable_variables: values for the parameters that the optimizer was built with, one by one.
+
+        Raises:
+            NotBuiltError: before the optimizer is built.
+            InvalidArgumentError: if the number of values differs.
+        """
+        params, state = self.trainable_variables, self.variables
+        for name, given, own in (
+            ("optimizer_variables", optimizer_variables, state),
+            ("trainable_variables", trainable_variables, params),
+        ):
+            if len(given) != len(own):
+                raise InvalidArgumentError(
+                    f"`{name}` must have a value for each of the {len(own)} variables of {self.name!r}. "
+                    f"Received: {len(given)} values"
+                )
+        before = [*params, *state]
+        values = [each.detach().clone() for each in before]
+        try:
+            _assign(before, [*trainable_variables, *optimizer_variables])
+            self.apply(grads, params)
+            return [each.detach().clone() for each in params], [each.detach().clone() for each in self.variables]
+        finally:
+            _assign(before, values)
+
+    def is_traceable(self) -> bool:
+        """Whether a compiler may record the step: no code in it but that of labkeras, none of which looks at values."""
+        hooks = self._optimizer_step_pre_hooks or self._optimizer_step_post_hooks or self.reduce_gradients
+        own = type(self).__module__.startswith("labkeras.")
+        # torch's schedulers put a `step` of their own on the object.
+        return own and type(self).step is Optimizer.step and not hooks and "step" not in vars(self)
+
+    def record(self, grads: Sequence[Tensor | None], numbers: Sequence[Tensor]) -> None:
+        """All that a step does to tensors, for a compiler to record; `numbers` and `count_step` are the rest of it.
+
+        Args:
+            grads: a gradient for each of `trainable_variables`; None for those that have none.
+            numbers: for each of `numbers()`, a scalar tensor.
+        """
+        given = {id(param): grad for param, grad in zip(self.trainable_variables, grads, strict=True)}
+        pieces = present([(batch, [given[id(param)] for param in batch.params]) for batch in self._batches_now()])
+        self._fed = Fed(numbers, self.param_groups)
+        try:
+            self._apply(pieces)
+        finally:
+            self._fed = None
 
     def scale_loss(self, loss: Tensor) -> Tensor:
         """The loss to compute gradients of: times `loss_scale_factor`, if there is one."""
@@ -255,32 +308,6 @@ class Optimizer(OneByOne):
         if self.built:
             raise InvalidArgumentError("this must be called before the optimizer is built. Received: built=True")
         self._exempt = Exemptions(var_list or (), var_names or ())
-
-    @property
-    def learning_rate(self) -> Tensor:
-        """The learning rate of the next step, now. Its `assign` sets it; with a schedule, it is a plain tensor."""
-        if not isinstance(self._learning_rate, float):
-            return torch.tensor(self._current_rate())
-        return HostVariable(self._current_rate(), self._set_rate, config.floatx(), f"{self.name}/learning_rate")
-
-    @learning_rate.setter
-    def learning_rate(self, learning_rate: LearningRate) -> None:
-        if isinstance(self._learning_rate, LearningRateSchedule) and not callable(learning_rate):
-            raise InvalidTypeError(
-                "the learning rate of this optimizer is a schedule, which a number cannot replace: set a schedule, "
-                f"or make the optimizer with a number. Received: learning_rate={learning_rate!r}"
-            )
-        self._set_rate(learning_rate)
-
-    @property
-    def iterations(self) -> Tensor:
-        """The number of steps (of updates, where gradients are accumulated), now. Its `assign` sets it."""
-        return torch.tensor(self.updates_done()) if self.gradient_accumulation_steps else self._iteration_variable()
-
-    def updates_done(self) -> int:
-        """`iterations` as a Python number."""
-        steps = self._iteration()
-        return steps // self.gradient_accumulation_steps if self.gradient_accumulation_steps else steps
 
     @property
     def variables(self) -> list[Variable]:
@@ -321,7 +348,7 @@ class Optimizer(OneByOne):
         torch._C._set_grad_enabled(False)  # `torch.no_grad` costs 1.5 µs more
         try:
             pieces = [(batch, [param.grad for param in batch.params]) for batch in self._batches_now()]
-            self._apply(present(pieces))
+            self._apply_and_count(present(pieces))
         except RuntimeError as error:
             refuse_sparse(self.trainable_variables, error)
             raise
@@ -336,10 +363,13 @@ class Optimizer(OneByOne):
             self._batches = batches_of(self.param_groups, self.state, self._exempt)
         return self._batches
 
+    def _apply_and_count(self, pieces: list[Piece]) -> None:
+        if pieces:
+            self._apply(pieces)
+            self.count_step()
+
     def _apply(self, pieces: list[Piece]) -> None:
-        """All that one step does, in Keras's order."""
-        if not pieces:
-            return
+        """All that one step does to tensors, in Keras's order."""
         if self.reduce_gradients is not None:
             pieces = reduced(pieces, self.reduce_gradients)
         batches = pieces
@@ -354,50 +384,24 @@ class Optimizer(OneByOne):
         for batch, _ in batches:
             for param, constraint in batch.constrained:
                 param.copy_(constraint(param))
-        self.param_groups[0]["iterations"] += 1
 
     def _update(self, pieces: list[Piece]) -> None:
-        if not isinstance(self._learning_rate, float):
-            rate = self._rate(self._iteration())
-            for group in self.param_groups:
-                group["lr"] = rate
+        if self._fed is not None:
+            for batch, grads in pieces:
+                self.decay_and_update(batch, grads, self._fed.rate_of(batch.group))
+            return
+        self._follow_schedule()
         for batch, grads in pieces:
             self.decay_and_update(batch, grads, batch.group["lr"])
 
-    def _rate(self, step: int) -> float:
-        rate = self._learning_rate
-        if isinstance(rate, LearningRateSchedule):
-            return rate.rate_at(step)
-        return float(rate() if callable(rate) else rate)
 
-    def _shown_rate(self) -> float:
-        """What torch's tools see until the next step; a function is asked only once a step, and 0 stands for it."""
-        known = isinstance(self._learning_rate, float | LearningRateSchedule)
-        return self._rate(self._iteration()) if known else 0.0
-
-    def _current_rate(self) -> float:
-        if self.built and isinstance(self._learning_rate, float):
-            return float(self.param_groups[0]["lr"])
-        return self._rate(self._iteration())
-
-    def _set_rate(self, learning_rate: LearningRate) -> None:
-        self._learning_rate = checked_rate(learning_rate)
-        if self.built:
-            rate = self._shown_rate()
-            for group in self.param_groups:
-                group["lr"] = rate
-
-    def _iteration(self) -> int:
-        return int(self.param_groups[0]["iterations"] if self.built else self._first_iteration)
-
-    def _set_iteration(self, value: Any) -> None:
-        if self.built:
-            self.param_groups[0]["iterations"] = int(value)
-        else:
-            self._first_iteration = int(value)
-
-    def _iteration_variable(self) -> HostVariable:
-        return HostVariable(self._iteration(), self._set_iteration, "int32", f"{self.name}/iteration")
+def _assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
+    with torch.no_grad():
+        for variable, value in zip(variables, values, strict=True):
+            if isinstance(variable, Variable):
+                variable.assign(value)
+            else:
+                variable.copy_(torch.as_tensor(value))
 
 
 register_base("optimizers", Optimizer)

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from labkeras.optimizers.arguments import LearningRate, check_fractions
+from labkeras.optimizers.numbers import Number
 from labkeras.optimizers.optimizer import Optimizer
+from labkeras.optimizers.scaling import add_quotients
 
 __all__ = ["RMSprop"]
 
@@ -90,15 +92,15 @@ class RMSprop(Optimizer):
             self.add_optimizer_variables(variables, "average_gradient")
 
     def update(
-        self, params: list[Tensor], grads: list[Tensor], slots: list[dict[str, Tensor]], learning_rate: float
+        self, params: list[Tensor], grads: list[Tensor], slots: list[dict[str, Tensor]], learning_rate: Number
     ) -> None:
         roots = self._roots(grads, slots)
         if not self.momentum > 0:
-            torch._foreach_addcdiv_(params, grads, roots, value=-learning_rate)
+            add_quotients(params, grads, roots, -learning_rate)
             return
         momentums = [slot["momentum"] for slot in slots]
         torch._foreach_mul_(momentums, self.momentum)
-        torch._foreach_addcdiv_(momentums, grads, roots, value=learning_rate)
+        add_quotients(momentums, grads, roots, learning_rate)
         torch._foreach_sub_(params, momentums)
 
     def get_config(self) -> dict[str, Any]:

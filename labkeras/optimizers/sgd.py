@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from labkeras.optimizers.arguments import LearningRate, check_fractions
+from labkeras.optimizers.numbers import Number
 from labkeras.optimizers.optimizer import Optimizer
+from labkeras.optimizers.scaling import scaled, subtract_scaled
 
 __all__ = ["SGD"]
 
@@ -79,8 +81,11 @@ class SGD(Optimizer):
             self.add_optimizer_variables(variables, "momentum")
 
     def update(
-        self, params: list[Tensor], grads: list[Tensor], slots: list[dict[str, Tensor]], learning_rate: float
+        self, params: list[Tensor], grads: list[Tensor], slots: list[dict[str, Tensor]], learning_rate: Number
     ) -> None:
+        if isinstance(learning_rate, Tensor):
+            self._update_recorded(params, grads, slots, learning_rate)
+            return
         if not self.momentum:
             _descend(params, grads, [], learning_rate)
             return
@@ -88,10 +93,26 @@ class SGD(Optimizer):
         # learning rate goes in before the sum, and the kernel goes all of v, with lr = -1.
         velocities = [slot["momentum"] for slot in slots]
         if self.nesterov:
-            steps = list(torch._foreach_mul(grads, -learning_rate))
+            steps = scaled(grads, -learning_rate)
             _descend(params, steps, velocities, -1.0, momentum=self.momentum, nesterov=True)
         else:
             _descend(params, grads, velocities, -1.0, momentum=self.momentum, dampening=1 + learning_rate)
+
+    def _update_recorded(
+        self, params: list[Tensor], grads: list[Tensor], slots: list[dict[str, Tensor]], learning_rate: Tensor
+    ) -> None:
+        """The same in operations that a compiler makes one kernel of."""
+        if not self.momentum:
+            subtract_scaled(params, grads, learning_rate)
+            return
+        velocities = [slot["momentum"] for slot in slots]
+        torch._foreach_mul_(velocities, self.momentum)
+        subtract_scaled(velocities, grads, learning_rate)
+        if self.nesterov:
+            torch._foreach_add_(params, velocities, alpha=self.momentum)
+            subtract_scaled(params, grads, learning_rate)
+        else:
+            torch._foreach_add_(params, velocities)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}
