@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from labkeras import constraints as constraints
     from labkeras import datasets as datasets
     from labkeras import distribution as distribution
+    from labkeras import dtype_policies as dtype_policies
     from labkeras import initializers as initializers
     from labkeras import layers as layers
     from labkeras import losses as losses
     from labkeras import metrics as metrics
+    from labkeras import mixed_precision as mixed_precision
     from labkeras import models as models
     from labkeras import optimizers as optimizers
     from labkeras import plugins as plugins
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from labkeras import saving as saving
     from labkeras import utils as utils
     from labkeras.dtypes import DTypePolicy as DTypePolicy
+    from labkeras.dtypes import DTypePolicy as FloatDTypePolicy  # noqa: F401  # a second name
     from labkeras.graph.input import Input as Input
     from labkeras.graph.symbolic import KerasTensor as KerasTensor
     from labkeras.initializers.initializer import Initializer as Initializer

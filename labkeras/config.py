@@ -1,19 +1,31 @@
 """Global settings with Keras's names: float type, epsilon, image layout, interactive logging."""
 
+from typing import TYPE_CHECKING
+
 from labkeras.errors import InvalidArgumentError
+from labkeras.lazy import exports
+
+if TYPE_CHECKING:
+    # On first use: policies need torch, which settings alone must not import.
+    from labkeras.dtypes import dtype_policy as dtype_policy
+    from labkeras.dtypes import set_dtype_policy as set_dtype_policy
 
 __all__ = [
     "disable_interactive_logging",
+    "dtype_policy",
     "enable_interactive_logging",
     "epsilon",
     "floatx",
     "image_data_format",
     "is_interactive_logging_enabled",
+    "set_dtype_policy",
     "set_epsilon",
     "set_floatx",
     "set_image_data_format",
     "standardize_data_format",
 ]
+
+_, __getattr__, __dir__ = exports(__name__)
 
 _FLOAT_TYPES = ("bfloat16", "float16", "float32", "float64")
 _DATA_FORMATS = ("channels_first", "channels_last")

@@ -14,7 +14,7 @@ from labkeras.dtypes import standardize_dtype, to_torch
 from labkeras.errors import FileFormatError, InvalidArgumentError
 from labkeras.naming import auto_name
 
-__all__ = ["Variable", "VariableModule", "allowance", "name_scope", "spend_allowance"]
+__all__ = ["Variable", "VariableModule", "allowance", "current_path", "name_scope", "spend_allowance"]
 
 _ATTRIBUTES = ("name", "path", "initializer", "regularizer", "constraint", "synchronization", "aggregation", "autocast")
 
@@ -46,6 +46,11 @@ def name_scope(name: str, owner: Any = None) -> Iterator[None]:
         yield
     finally:
         scopes.pop()
+
+
+def current_path() -> str:
+    """The names that one is within, joined: "sequential/dense"."""
+    return "/".join(name for name, _ in _scopes.open)
 
 
 class _Allowance(threading.local):
@@ -125,7 +130,7 @@ class Variable(torch.nn.Parameter):
         variable.name = name if name is not None else auto_name("variable")
         if "/" in variable.name:
             raise InvalidArgumentError(f"a variable's name must not contain '/'. Received: name={name!r}")
-        variable.path = "/".join([*(scope for scope, _ in _scopes.open), variable.name])
+        variable.path = f"{current_path()}/{variable.name}" if _scopes.open else variable.name
         variable.initializer = initializer if callable(initializer) else None
         variable.regularizer = None
         variable.constraint = None

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from labkeras import constraints, dtypes, initializers, naming, regularizers, serialization
-from labkeras.dtypes import DTypePolicy
+from labkeras.dtypes import DTypePolicy, DTypePolicyMap
 from labkeras.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError
 from labkeras.graph.shape_inference import infer
 from labkeras.graph.symbolic import KerasTensor, Node, Shape, any_symbolic, keras_tensors, standardize_shape
@@ -28,7 +28,7 @@ from labkeras.layers.signature import (
 )
 from labkeras.layers.state import as_array, free_name, own_tensors, set_trainable, state_of, unique, weights_of
 from labkeras.nest import flatten, map_structure
-from labkeras.variable import Variable, VariableModule, name_scope
+from labkeras.variable import Variable, VariableModule, current_path, name_scope
 
 __all__ = ["Layer", "LayerOptions", "kept_dtype", "map_shapes"]
 
@@ -600,6 +600,7 @@ class Layer(VariableModule):
 Layer._call_spec = CallSpec.of(Layer.call)
 serialization.register_base("layers", Layer)
 serialization.register_special("keras", "DTypePolicy", dtypes.get)
+serialization.register_special("keras.dtype_policies", "DTypePolicyMap", dtypes.get)
 
 
 def _has_default_config(cls: type[Layer]) -> bool:
@@ -644,6 +645,8 @@ def _building_once(build: Callable[..., None]) -> Callable[..., None]:
             names = CallSpec.of(build).names
             self._build_shapes = {**dict(zip(names, args, strict=False)), **kwargs}
         with name_scope(self.name, owner=self):
+            if isinstance(self.dtype_policy, DTypePolicyMap):
+                self.dtype_policy = self.dtype_policy.bound_to(current_path())
             build(self, *args, **kwargs)
         self.built = True
 

@@ -36,7 +36,7 @@ def serialize_keras_object(obj: Any) -> Any:
         return [serialize_keras_object(item) for item in obj]
     if isinstance(obj, tuple):
         return tuple(serialize_keras_object(item) for item in obj)
-    if isinstance(obj, Mapping):
+    if isinstance(obj, Mapping) and not hasattr(obj, "get_config"):
         return {str(key): serialize_keras_object(value) for key, value in obj.items()}
     if isinstance(obj, np.generic) or (isinstance(obj, np.ndarray) and obj.ndim == 0):
         return obj.item()
