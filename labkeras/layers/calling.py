@@ -28,7 +28,7 @@ from labkeras.variable import name_scope
 if TYPE_CHECKING:
     from labkeras.layers.layer import Layer
 
-__all__ = ["CallSpec", "build_for", "call_eagerly", "call_symbolically", "calls", "shape_of"]
+__all__ = ["CallSpec", "build_for", "call_eagerly", "call_symbolically", "calls", "clear_losses", "shape_of"]
 
 
 # A tuple: torch.compile cannot follow `np.ndarray | np.generic`.
@@ -126,7 +126,7 @@ def _run(layer: "Layer", spec: CallSpec, args: tuple[Any, ...], kwargs: dict[str
     if outer_root is None:
         calls.root = layer
         if layer._loss_owners:
-            _clear_losses(layer)
+            clear_losses(layer)
     calls.training = training
     try:
         if layer._called:
@@ -385,7 +385,8 @@ def _warn_of_lost_mask(layer: "Layer") -> None:
     )
 
 
-def _clear_losses(root: "Layer") -> None:
+def clear_losses(root: "Layer") -> None:
+    """Forgets the losses that layers added in the last call of an outermost layer."""
     for owner in root._loss_owners:
         owner._losses.clear()
     root._loss_owners.clear()

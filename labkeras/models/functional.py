@@ -10,7 +10,7 @@ from torch import Tensor
 from labkeras.dtypes import is_under_autocast, to_torch
 from labkeras.errors import InvalidArgumentError, InvalidInputError
 from labkeras.graph.function import Function
-from labkeras.graph.symbolic import KerasTensor
+from labkeras.graph.symbolic import KerasTensor, Shape
 from labkeras.naming import to_snake_case
 from labkeras.nest import flatten
 
@@ -101,6 +101,11 @@ class InputReader:
         self._sample_shapes = [tensor.shape[1:] for tensor in tensors]
         self.names = [tensor.node.name if tensor.node is not None else tensor.name for tensor in tensors]
         self._keys = sorted(structure) if isinstance(structure, dict) else None
+
+    @property
+    def only_input(self) -> tuple[torch.dtype, Shape]:
+        """The type of the only input, and the shape of a sample."""
+        return self._dtypes[0], self._sample_shapes[0]
 
     def read(self, data: Any) -> list[Any]:
         """The tensors in the order of the inputs, of their types.

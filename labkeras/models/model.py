@@ -23,6 +23,7 @@ from labkeras.models.compile_config import compile_config, read_compile_config
 from labkeras.models.config import graph_config
 from labkeras.models.config_reader import GRAPH_KEYS, has_graph, read_graph, takes_graph
 from labkeras.models.functional import InputReader, adopt, name_of, own_constants, with_masks
+from labkeras.models.settled import SettledCall
 from labkeras.models.summary import print_summary
 from labkeras.nest import map_structure
 from labkeras.random import SeedGenerator
@@ -561,6 +562,14 @@ class Model(Layer):
             value: a scalar.
         """
         self._ready("log").log(name, value)
+
+    @property
+    def _is_called_as_a_graph(self) -> bool:
+        """Whether calling the model runs its graph, and no code of a subclass."""
+        return not any(own_method(type(self), name) for name in ("call", "forward", "__call__"))
+
+    def _settled_call(self) -> SettledCall | None:
+        return SettledCall.of(self)
 
     def _running_steps(self) -> EagerSteps:
         running = None if self._compiled is None else self._compiled.steps

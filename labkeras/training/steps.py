@@ -23,7 +23,6 @@ __all__ = [
     "OwnSteps",
     "as_arrays",
     "begin_run",
-    "call_model",
     "detached_outputs",
     "own_method",
     "packed",
@@ -72,6 +71,7 @@ class EagerSteps:
         self.compiled: Any = compiled
         self.returned: Mapping[str, Any] | None = None
         self.check = FiniteCheck(model, at_once=compiled is not None and compiled.run_eagerly)
+        self._settled = model._settled_call() if hasattr(model, "_settled_call") else None
         cls = type(model)
         self._own_loss = own_method(cls, "compute_loss")
         self._loss_takes_training = self._own_loss and _takes_training(cls.compute_loss)
@@ -105,11 +105,17 @@ class EagerSteps:
 
     def predict(self, x: Any, y: Any = None, weight: Any = None) -> Any:
         """The outputs for a batch; targets and weights, which a batch may have, are of no use here."""
-        return call_model(self.model, x, training=False)
+        return self.call(x, training=False)
+
+    def call(self, x: Any, training: bool) -> Any:
+        """The model's outputs; a module of torch's that takes no `training` goes by its own mode."""
+        if self._settled is not None:
+            return self._settled(x, training)
+        return self.model(x, training=training) if hasattr(self.model, "_call_spec") else self.model(x)
 
     def forward(self, x: Any, y: Any, weight: Any, training: bool) -> tuple[Tensor, Any]:
         """The loss of a batch, and the model's outputs."""
-        y_pred = call_model(self.model, x, training)
+        y_pred = self.call(x, training)
         if self._own_loss:
             return self._own_loss_of(x, y, y_pred, weight, training), y_pred
         added = [loss for owner in dict.fromkeys(getattr(self.model, "_loss_owners", ())) for loss in owner._losses]
@@ -231,11 +237,6 @@ class LightningSteps(EagerSteps):
     def reset(self) -> None:
         super().reset()
         self._trained = self._tested = 0
-
-
-def call_model(model: Any, x: Any, training: bool) -> Any:
-    """A model's outputs; a module of torch's that takes no `training` goes by its own mode."""
-    return model(x, training=training) if hasattr(model, "_call_spec") else model(x)
 
 
 def detached_outputs(outputs: Any) -> Any:
