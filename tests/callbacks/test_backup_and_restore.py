@@ -4,6 +4,7 @@ import json
 import os
 import random
 import signal
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -104,8 +105,9 @@ def test_the_next_run_begins_with_its_own_first_epoch(tmp_path: Path) -> None:
     assert model.fit(x, y, epochs=2, verbose=0, callbacks=[BackupAndRestore(tmp_path / "b")]).epoch == [0, 1]
 
 
+@pytest.mark.parametrize("save_freq", ["epoch", 2, 4])
 @pytest.mark.parametrize("package", [OURS, keras])
-def test_it_goes_on_at_the_epoch_at_which_keras_does(tmp_path: Path, package: Any) -> None:
+def test_it_goes_on_at_the_epoch_at_which_keras_does(tmp_path: Path, package: Any, save_freq: Any) -> None:
     x, y = interrupted_run.data()
     seen: list[int] = []
 
@@ -117,12 +119,13 @@ def test_it_goes_on_at_the_epoch_at_which_keras_does(tmp_path: Path, package: An
     for _ in range(2):
         model = classifier(package)
         model.compile("sgd", "sparse_categorical_crossentropy")
-        backup = package.callbacks.BackupAndRestore(str(tmp_path / "backup"))
+        backup = package.callbacks.BackupAndRestore(str(tmp_path / "backup"), save_freq)
         with contextlib.suppress(InterruptionError):
             model.fit(
                 x, y, epochs=4, verbose=0, callbacks=[backup, package.callbacks.LambdaCallback(on_epoch_begin=note)]
             )
-    assert seen == [0, 1, 2, 2, 3]
+    # Of 3 batches an epoch, the last of every 2 or 4 before epoch 2 is one within epoch 1.
+    assert seen == ([0, 1, 2, 1, 2, 3] if save_freq != "epoch" else [0, 1, 2, 2, 3])
 
 
 # --- real kills -------------------------------------------------------------------------------------------------------
@@ -138,6 +141,18 @@ def test_a_killed_process_is_taken_up(tmp_path: Path, moment: str) -> None:
     assert died.returncode == -signal.SIGKILL, died.stderr
     assert_same_run(train(folder), train(tmp_path / "whole"))
     assert not (folder / "backup").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+@pytest.mark.filterwarnings("ignore")  # of torch's and Lightning's, on processes
+def test_a_run_of_two_processes_ends_as_if_it_had_not_been_broken_off(tmp_path: Path) -> None:
+    trainer = {"devices": 2, "strategy": "ddp_fork", "accelerator": "cpu"}
+    whole = train(tmp_path / "whole", trainer=trainer)
+    with pytest.raises(Exception, match="InterruptionError"):
+        train(tmp_path / "broken", dies_at(3, 1), trainer=trainer)
+    assert (tmp_path / "broken" / "backup" / "latest.zip").exists()
+    assert_same_run(train(tmp_path / "broken", trainer=trainer), whole)
 
 
 # --- what is kept and what is removed ---------------------------------------------------------------------------------

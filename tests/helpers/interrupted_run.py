@@ -73,7 +73,9 @@ def dies_at(epoch: int, batch: int) -> Dies:
     return Dies(epoch, batch)
 
 
-def train(folder: Path, *more: Any, source: str = "arrays", epochs: int = 6, **backup: Any) -> tuple[Any, Any]:
+def train(
+    folder: Path, *more: Any, source: str = "arrays", epochs: int = 6, trainer: Any = None, **backup: Any
+) -> tuple[Any, Any]:
     """Trains with a backup in `folder`; returns the model and the History."""
     labkeras.utils.set_random_seed(1)
     trained = model()
@@ -92,7 +94,8 @@ def train(folder: Path, *more: Any, source: str = "arrays", epochs: int = 6, **b
         rows = torch.utils.data.TensorDataset(torch.tensor(x), torch.tensor(y))
         history = trained.fit(torch.utils.data.DataLoader(rows, 16, shuffle=True), verbose=0, **arguments)
     else:
-        trainer = {"logger": False, "max_steps": 10_000} if source == "lightning" else None
+        if source == "lightning":
+            trainer = {"logger": False, "max_steps": 10_000}
         history = trained.fit(x, y, batch_size=16, verbose=0, trainer=trainer, **arguments)
     return trained, history
 
