@@ -32,6 +32,8 @@ class ModelParallel(Distribution):
         1
     """
 
+    splits_weights = True
+
     def __init__(
         self,
         *,

@@ -197,8 +197,14 @@ def averaged(gradients: list[Tensor]) -> list[Tensor]:
         buffer = torch.cat([grad.reshape(-1) for grad in alike]) / place.count
         dist.all_reduce(buffer, group=place.group)
         parts = torch.split(buffer, [grad.numel() for grad in alike])
-        means |= {index: part.view(gradients[index].shape) for index, part in zip(places, parts, strict=True)}
+        means |= {index: _laid_out(part, gradients[index]) for index, part in zip(places, parts, strict=True)}
     return [means[index] for index in range(len(gradients))]
+
+
+def _laid_out(values: Tensor, like: Tensor) -> Tensor:
+    """Numbers in a row, in the shape and the memory layout of a gradient, which kernels of optimizers rely on."""
+    shaped = values.view(like.shape)
+    return shaped if like.is_contiguous() else torch.empty_like(like).copy_(shaped)
 
 
 def order_of(length: int) -> Tensor:

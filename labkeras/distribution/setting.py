@@ -27,6 +27,9 @@ class Distribution:
         auto_shard_dataset: whether each process takes its part of the data; False if it gets only that anyway.
     """
 
+    splits_weights = False
+    """Whether weights may be split, rather than whole on each device."""
+
     def __init__(
         self, device_mesh: DeviceMesh, batch_dim_name: str | None = None, auto_shard_dataset: bool = True
     ) -> None:

@@ -55,6 +55,7 @@ _UNASKED = (
     ".*GPU available but not used.*",
     ".*is smaller than the logging interval.*",
     ".*It is recommended to use `self.log.*sync_dist=True.*",
+    ".*FSDP2-wrapped module .* returned a view tensor.*",
     ".*`LightningModule.configure_optimizers` returned `None`.*",
 )
 

@@ -1,6 +1,9 @@
 """ShardedLitModel: the LightningModule of a run whose weights are split among the processes."""
 
+from collections.abc import Callable
 from typing import Any
+
+from torch import Tensor
 
 from labkeras.distribution.model_parallel import ModelParallel
 from labkeras.distribution.replicas import Place
@@ -43,6 +46,12 @@ class ShardedLitModel(JointLitModel):
             optimizer = self.compiled.prepared_optimizer(self.model)
         # Not as an attribute of a module, of which it would be a part.
         object.__setattr__(self, "_sharded", ShardedWeights(self.model, self.distribution, optimizer))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "ShardedLitModel":
+        # The weights were moved before they were split; torch would put others in their place.
+        if self._sharded is None:
+            super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch's is untyped
+        return self
 
     def configure_optimizers(self) -> Any:
         return self.compiled.optimizer

@@ -19,7 +19,7 @@ from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tenso
 
 from labkeras.distribution import replicas
 from labkeras.distribution.model_parallel import ModelParallel
-from labkeras.errors import UnsupportedArgumentError
+from labkeras.errors import InvalidArgumentError, UnsupportedArgumentError
 from labkeras.layers.core.dense import Dense
 from labkeras.nest import map_structure
 from labkeras.variable import Variable
@@ -75,7 +75,7 @@ class ShardedWeights:
             for name, weight in module._parameters.items()
             if isinstance(weight, Variable)
         ]
-        self._is_split = {id(weight.variable): self._axes(weight.variable) for weight in self._weights}
+        self._axes = {id(weight.variable): self._axes_of(weight.variable) for weight in self._weights}
         self._check()
         self._dresses = [_Dress(module, _looks(module), attributes=set(vars(module))) for module in model.modules()]
         self._split()
@@ -92,11 +92,8 @@ class ShardedWeights:
         with torch.no_grad():
             for weight in self._parts():
                 for state in self._states(weight.variable):
-                    state.data = _whole(state, weight.sharded)
-                whole = weight.sharded.full_tensor()
-                weight.variable.data = torch.empty_strided(
-                    whole.shape, weight.strides, dtype=whole.dtype, device=whole.device
-                ).copy_(whole)
+                    state.data = _laid_out(_whole(state, weight.sharded), weight.strides)
+                weight.variable.data = _laid_out(weight.sharded.full_tensor(), weight.strides)
         for weight in self._weights:
             weight.module._parameters[weight.name] = weight.variable
 
@@ -170,7 +167,7 @@ class ShardedWeights:
 
     # --- how ----------------------------------------------------------------------------------------------------------
 
-    def _axes(self, variable: Variable) -> tuple[str | None, ...]:
+    def _axes_of(self, variable: Variable) -> tuple[str | None, ...]:
         return self._distribution.get_variable_layout(variable).axes
 
     def _check(self) -> None:
@@ -184,7 +181,13 @@ class ShardedWeights:
             )
         for weight in self._weights:
             variable = weight.variable
-            if any(self._is_split[id(variable)]) and variable.constraint is not None:
+            axes = self._axes[id(variable)]
+            if len(axes) != variable.ndim:
+                raise InvalidArgumentError(
+                    f"the layout of {variable.path!r} must have an item for each of its {variable.ndim} axes. "
+                    f"Received: axes={axes}"
+                )
+            if any(axes) and variable.constraint is not None:
                 raise UnsupportedArgumentError(
                     f"the constraint of {variable.path!r} needs the whole weight, which is to be split. "
                     f"Received: constraint={variable.constraint!r}"
@@ -196,7 +199,7 @@ class ShardedWeights:
         others = [name for name in mesh.axis_names if name != batch]
         if others:
             self._split_layers(others)
-        if any(batch in axes for axes in self._is_split.values()):
+        if any(batch in axes for axes in self._axes.values()):
             self._split_fully(batch)
         with torch.no_grad():
             for weight in self._weights:
@@ -217,14 +220,14 @@ class ShardedWeights:
     def _split_layers(self, axes: list[str]) -> None:
         """Tensor parallelism: the weights of a layer of which one is split along one of `axes` become DTensors."""
         mesh = self._distribution.device_mesh.backend_mesh[tuple(axes)]
-        split = {weight.module for weight in self._weights if set(self._is_split[id(weight.variable)]) & set(axes)}
+        split = {weight.module for weight in self._weights if set(self._axes[id(weight.variable)]) & set(axes)}
         made: dict[int, Any] = {}
         for weight in self._weights:
             if weight.module not in split:
                 continue
             variable = weight.variable
             if id(variable) not in made:
-                layout = self._is_split[id(variable)]
+                layout = self._axes[id(variable)]
                 placements = [Shard(layout.index(name)) if name in layout else Replicate() for name in axes]
                 tensor = distribute_tensor(variable.data.contiguous(), mesh, placements)
                 made[id(variable)] = torch.nn.Parameter(tensor, requires_grad=variable.requires_grad)
@@ -334,9 +337,14 @@ def _whole(part: Tensor, like: DTensor) -> Tensor:
     return tensor.full_tensor()
 
 
+def _laid_out(values: Tensor, strides: tuple[int, ...]) -> Tensor:
+    """The values in a memory of their own, with these strides."""
+    return torch.empty_strided(values.shape, strides, dtype=values.dtype, device=values.device).copy_(values)
+
+
 def _whole_sum(part: Tensor, like: DTensor) -> Tensor:
     """The sum over the processes that have parts of one tensor, each part once."""
     for index, placement in enumerate(like.placements):
-        if isinstance(placement, Shard):
+        if not isinstance(placement, Replicate):
             torch.distributed.all_reduce(part, group=like.device_mesh.get_group(index))
     return part
