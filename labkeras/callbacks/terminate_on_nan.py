@@ -24,9 +24,9 @@ class TerminateOnNaN(Callback):
         NonFiniteLossError: in training, with `raise_error`; it is a RuntimeError, as Keras raises.
 
     Example:
-        >>> TerminateOnNaN(raise_error=True).on_train_batch_end(3, {"loss": float("nan")})
+        >>> TerminateOnNaN(raise_error=True).on_train_batch_end(3, {"loss": float("nan")})  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        labkeras.callbacks.terminate_on_nan._TerminationError: NaN or Inf loss encountered at batch 3, ...
+        labkeras...: NaN or Inf loss encountered at batch 3, counted from 0. Received: loss=nan
     """
 
     takes_tensor_logs = True
