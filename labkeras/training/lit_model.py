@@ -17,9 +17,11 @@ from torch import Tensor
 from labkeras.callbacks.callback import Mode
 from labkeras.callbacks.callback_list import CallbackList
 from labkeras.nest import map_structure
+from labkeras.optimizers import LossScaleOptimizer
 from labkeras.training.batch_hooks import BatchHooks
 from labkeras.training.compiled import Compiled
 from labkeras.training.data import Steps, ready
+from labkeras.training.precision import check_precision
 from labkeras.training.steps import EagerSteps, begin_run, detached_outputs, own_method, steps_for
 
 __all__ = ["LitModel"]
@@ -87,6 +89,10 @@ class LitModel(pl.LightningModule):
 
     # --- training -----------------------------------------------------------------------------------------------------
 
+    def setup(self, stage: str) -> None:
+        # The first hook of a run: Lightning has not moved the model to another type yet.
+        check_precision(self.model, None if self.compiled is None else self.compiled.optimizer, self.trainer.precision)
+
     def on_fit_start(self) -> None:
         self._in_fit = True
         # A model of ours rests in eval mode; Lightning trains what is in train mode.
@@ -142,6 +148,18 @@ class LitModel(pl.LightningModule):
         self._run_step("train", run, x, y, weight)
         scaled: Tensor = self.compiled.scaled(losses[0])
         return scaled
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        ours = self.compiled.optimizer
+        if isinstance(ours, LossScaleOptimizer):
+            ours.unscale_gradients()  # now, before Lightning clips them
+
+    def configure_gradient_clipping(
+        self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        scale = getattr(self.compiled.optimizer, "loss_scale_factor", None)
+        limit = gradient_clip_val * scale if gradient_clip_val and scale else gradient_clip_val
+        super().configure_gradient_clipping(optimizer, limit, gradient_clip_algorithm)
 
     def on_validation_start(self) -> None:
         if self.trainer.sanity_checking or not self._in_fit:

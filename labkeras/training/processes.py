@@ -71,6 +71,7 @@ class JointLitModel(LitModel):
 
     def setup(self, stage: str) -> None:
         """Finds out where this process stands, and makes its state its own."""
+        super().setup(stage)
         if self.luggage is not None and self.compiled is not None:
             self.compiled.unshare()
         place = self.place()
