@@ -18,8 +18,9 @@ from labkeras.errors import DataError, InvalidArgumentError
 from labkeras.nest import map_structure
 from labkeras.training.compiled import Compiled
 from labkeras.training.data import ArrayData, Batches, Steps, as_batches, split
-from labkeras.training.devices import distribution_of_run, trainer_arguments
+from labkeras.training.devices import planned
 from labkeras.training.direct import evaluate_directly, goes_directly, predict_directly
+from labkeras.training.precision import check_honoured
 from labkeras.training.steps import EagerSteps, as_arrays, begin_run, own_method, steps_for
 
 __all__ = [
@@ -57,6 +58,7 @@ _UNASKED = (
     ".*It is recommended to use `self.log.*sync_dist=True.*",
     ".*FSDP2-wrapped module .* returned a view tensor.*",
     ".*`LightningModule.configure_optimizers` returned `None`.*",
+    ".*AMP with fp16 is not supported on CPU.*",  # which is an error here
 )
 
 
@@ -218,7 +220,7 @@ class _Run:
                 f"Received: trainer={trainer!r} of type {type(trainer).__module__}.{type(trainer).__name__}"
             )
         wanted = {} if trainer is None or self._users_own else dict(trainer)
-        self._distribution = distribution_of_run()
+        self._plan = planned(wanted)
         given = wanted.pop("callbacks", None) or []
         lightnings = [*(given if isinstance(given, list | tuple) else [given]), *callbacks.lightning_callbacks]
         self._validates_as_told = self._users_own or "check_val_every_n_epoch" in wanted
@@ -226,7 +228,7 @@ class _Run:
             self._trainer = trainer
             self._trainer.callbacks.extend(lightnings)
         else:
-            self._trainer = _make_trainer(pl.Trainer, {**trainer_arguments(), **arguments, **wanted}, lightnings)
+            self._trainer = _make_trainer(pl.Trainer, {**arguments, **self._plan.arguments}, lightnings)
         plain = not self._users_own and not lightnings and set(wanted) <= _PLAIN
         self._manual = plain and _computes_plainly(self._trainer)
 
@@ -264,9 +266,7 @@ class _Run:
             return LitModel(self._model, self._compiled, self._callbacks, initial_epoch, manual=self._manual)
         from labkeras.training.processes import joint_module  # likewise
 
-        module = joint_module(
-            self._distribution, self._trainer, self._model, self._compiled, self._callbacks, initial_epoch
-        )
+        module = joint_module(self._plan, self._trainer, self._model, self._compiled, self._callbacks, initial_epoch)
         module.batches = batches
         return module
 
@@ -349,9 +349,11 @@ def _make_trainer(trainer_class: type, arguments: dict[str, Any], callbacks: lis
     }
     with _quiet():
         try:
-            return trainer_class(**{**defaults, **arguments}, callbacks=callbacks)
+            trainer = trainer_class(**{**defaults, **arguments}, callbacks=callbacks)
         except TypeError as error:
             raise InvalidArgumentError(f"`trainer`: {error}. Received: trainer={arguments!r}") from error
+    check_honoured(arguments.get("precision"), trainer.precision)
+    return trainer
 
 
 def _computes_plainly(trainer: Any) -> bool:

@@ -7,7 +7,7 @@ import torch
 from labkeras.errors import InvalidArgumentError
 from labkeras.optimizers import LossScaleOptimizer
 
-__all__ = ["check_precision"]
+__all__ = ["check_honoured", "check_precision"]
 
 # Lightning's precision → the mixed policy that asks for the same.
 _SAME = {"16-mixed": "mixed_float16", "bf16-mixed": "mixed_bfloat16"}
@@ -38,6 +38,23 @@ def check_precision(model: torch.nn.Module, optimizer: Any, precision: str) -> N
         raise InvalidArgumentError(
             "the loss would be scaled twice, by LossScaleOptimizer and by Lightning: leave `precision` out, or compile "
             f"with `auto_scale_loss=False`. Received: precision={precision!r}, optimizer={optimizer!r}"
+        )
+
+
+def check_honoured(wanted: Any, got: str) -> None:
+    """Raises if Lightning took another precision than it was told, as it does for float16 on the CPU.
+
+    Args:
+        wanted: the precision that the user named, if any.
+        got: that of the Trainer.
+
+    Raises:
+        InvalidArgumentError: if they are not the same.
+    """
+    if str(wanted) in ("16", "16-mixed") and got == "bf16-mixed":
+        raise InvalidArgumentError(
+            "Lightning's mixed precision in float16 needs a GPU: take 'bf16-mixed', or make the model under the policy "
+            f"'mixed_float16', which runs everywhere. Received: precision={wanted!r}"
         )
 
 
