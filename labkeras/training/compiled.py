@@ -1,6 +1,7 @@
 """Compiled: what `compile()` resolved, and the loss and metrics of one batch."""
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,9 +11,10 @@ from torch import Tensor
 
 from labkeras import losses, metrics, optimizers
 from labkeras.distribution.replicas import counted, is_stand_in
-from labkeras.errors import DataError, InvalidArgumentError, UnsupportedArgumentError, did_you_mean
+from labkeras.errors import DataError, InvalidArgumentError, did_you_mean
 from labkeras.nest import flatten
 from labkeras.optimizers.torch_optimizer import TorchOptimizer
+from labkeras.training.compilation.inductor import missing_compiler
 
 __all__ = ["Compiled", "LazyLogs", "layer_metrics"]
 
@@ -76,10 +78,9 @@ class Compiled:
         output_names: Sequence[str] | None = None,
         is_float16: bool = False,
     ) -> None:
-        if jit_compile not in ("auto", False, None):
-            raise UnsupportedArgumentError(
-                "`compile` does not support `jit_compile=True` yet; `torch.compile(model)` works. Received: "
-                f"jit_compile={jit_compile!r}"
+        if jit_compile not in ("auto", True, False, None):
+            raise InvalidArgumentError(
+                f"`jit_compile` must be True, False or 'auto'. Received: jit_compile={jit_compile!r}"
             )
         if isinstance(steps_per_execution, bool) or not isinstance(steps_per_execution, int) or steps_per_execution < 1:
             raise InvalidArgumentError(
@@ -102,6 +103,10 @@ class Compiled:
             self.optimizer = optimizers.LossScaleOptimizer(given, name="loss_scale_optimizer")
         self.auto_scale_loss = auto_scale_loss
         self.run_eagerly = run_eagerly
+        self.jit_compile = jit_compile is True and _can_compile(run_eagerly)
+        """Whether steps are to run as compiled programs."""
+        self.programs: Any = None
+        """Those programs, once there are some: they outlive the run that made them."""
         self.steps_per_execution = steps_per_execution
         self._names = list(output_names) if output_names is not None else None
         self._loss_spec = _map_named(_known_loss, loss)
@@ -144,6 +149,11 @@ class Compiled:
                     f"with a new one. Received: {unknown}, which it does not know"
                 )
         return self.optimizer
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all losses and metrics are made: some wait for the first batch."""
+        return self._output_losses is not None or (self._loss_spec, *self._metric_specs) == (None, None, None)
 
     def scaled(self, loss: Tensor) -> Tensor:
         """The loss to compute gradients of: times the optimizer's scale, if it has one."""
@@ -374,6 +384,15 @@ def _detached(output: Tensor) -> Tensor:
     if mask is not None:
         detached._keras_mask = mask  # type: ignore[attr-defined]  # where Keras keeps it
     return detached
+
+
+def _can_compile(run_eagerly: bool) -> bool:
+    """Whether `jit_compile=True` can be as it was asked for; warns if it cannot."""
+    obstacle = "`run_eagerly=True` asks for the contrary" if run_eagerly else missing_compiler()
+    if obstacle is not None:
+        # 4: past this function, the constructor and `Model.compile`.
+        warnings.warn(f"`jit_compile=True` has no effect: {obstacle}.", stacklevel=4)
+    return obstacle is None
 
 
 def _are_numbers(structure: Any) -> bool:

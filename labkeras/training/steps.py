@@ -33,10 +33,16 @@ __all__ = [
 def steps_for(model: Any, compiled: Compiled | None) -> "EagerSteps":
     """The steps of a model: its own, where its class has some."""
     cls = type(model)
+    settings = compiled if compiled is not None else getattr(model, "_compiled", None)
     if own_method(cls, "training_step"):
         return LightningSteps(model, compiled)
     if any(own_method(cls, name) for name in ("train_step", "test_step", "predict_step")):
         return OwnSteps(model, compiled)
+    if settings is not None and settings.jit_compile:
+        # It brings torch's compiler along, which takes seconds to import.
+        from labkeras.training.compilation.compiled_steps import CompiledSteps
+
+        return CompiledSteps(model, compiled, settings)
     return EagerSteps(model, compiled)
 
 
@@ -86,12 +92,15 @@ class EagerSteps:
 
     def train(self, x: Any, y: Any, weight: Any) -> None:
         """One step: forward, backward, update of the weights, metrics."""
-        loss, y_pred = self.forward(x, y, weight, training=True)
-        self.check(loss, x)
         compiled = self.compiled
         optimizer = compiled.optimizer
-        if loss.requires_grad:
+        # Before the forward pass, which needs the memory of the old gradients; not after the step: until the next one
+        # callbacks may look at them.
+        if optimizer.built:
             optimizer.zero_grad()
+        loss, y_pred = self.forward(x, y, weight, training=True)
+        self.check(loss, x)
+        if loss.requires_grad:
             compiled.scaled(loss).backward()
             optimizer.step()
         else:
