@@ -12,7 +12,7 @@ from labkeras.distribution.replicas import alone
 from labkeras.training.batch_hooks import BatchHooks
 from labkeras.training.compiled import Compiled
 from labkeras.training.data import Batches
-from labkeras.training.devices import distribution_of_run, trainer_arguments
+from labkeras.training.devices import planned
 from labkeras.training.steps import begin_run, detached_outputs, steps_for
 
 __all__ = ["evaluate_directly", "goes_directly", "predict_directly"]
@@ -20,7 +20,8 @@ __all__ = ["evaluate_directly", "goes_directly", "predict_directly"]
 
 def goes_directly(trainer: Any, callbacks: CallbackList) -> bool:
     """Whether nobody asked for something of Lightning's, and the CPU is the device that it would choose."""
-    asked = trainer is not None or callbacks.lightning_callbacks or trainer_arguments() or distribution_of_run()
+    plan = planned({})
+    asked = trainer is not None or callbacks.lightning_callbacks or plan.arguments or plan.distribution is not None
     return not asked and not torch.accelerator.is_available()
 
 
@@ -33,6 +34,7 @@ def evaluate_directly(model: Any, compiled: Compiled, batches: Batches, callback
         callbacks.on_test_begin()
         for x, y, weight in batches:
             hooks.around("test", steps.logs, steps.test, x, y, weight)
+            del x, y, weight  # their memory is for the next batch
         hooks.finish()
         logs = steps.logs_of_all()
     callbacks.on_test_end(logs)
@@ -55,6 +57,7 @@ def predict_directly(model: Any, compiled: Compiled | None, batches: Batches, ca
         callbacks.on_predict_begin()
         for x, y, weight in batches:
             hooks.around("predict", logs, predict, x, y, weight)
+            del x, y, weight
         hooks.finish()
     callbacks.on_predict_end()
     return outputs

@@ -220,8 +220,8 @@ class _Run:
                 f"Received: trainer={trainer!r} of type {type(trainer).__module__}.{type(trainer).__name__}"
             )
         wanted = {} if trainer is None or self._users_own else dict(trainer)
-        self._plan = planned(wanted)
         given = wanted.pop("callbacks", None) or []
+        self._plan = planned(wanted)
         lightnings = [*(given if isinstance(given, list | tuple) else [given]), *callbacks.lightning_callbacks]
         self._validates_as_told = self._users_own or "check_val_every_n_epoch" in wanted
         if self._users_own:
@@ -309,7 +309,14 @@ class _Calls:
     def __iter__(self) -> Iterator[Steps]:
         batches = iter(self._batches)
         for batch in batches:
-            yield Steps(itertools.chain([batch], itertools.islice(batches, self._size - 1)))
+            first = [batch]
+            del batch  # nobody but the step holds it: its memory is for the next one
+            yield Steps(_group(first, itertools.islice(batches, self._size - 1)))
+
+
+def _group(first: list[Any], others: Iterator[Any]) -> Iterator[Any]:
+    yield first.pop()
+    yield from others
 
 
 class _CountedCalls(_Calls):

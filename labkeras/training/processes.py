@@ -26,25 +26,24 @@ from labkeras.optimizers.torch_optimizer import TorchOptimizer
 from labkeras.random import SeedGenerator
 from labkeras.training.data import Batches
 from labkeras.training.dealing import part
+from labkeras.training.devices import DevicePlan
 from labkeras.training.lit_model import LitModel
 
 __all__ = ["JointLitModel", "Luggage", "joint_module", "optimizers_of"]
 
 
-def joint_module(distribution: Any, trainer: pl.Trainer, *arguments: Any) -> "JointLitModel":
+def joint_module(plan: DevicePlan, trainer: pl.Trainer, *arguments: Any) -> "JointLitModel":
     """The module that a Trainer of several processes is to run.
 
     Args:
-        distribution: the one that is set, or None.
+        plan: the devices of the run.
         trainer: the Trainer.
         *arguments: those of `LitModel`.
     """
-    if distribution is None:
-        module = JointLitModel(*arguments)
-    else:
-        module = _class_for(distribution)(*arguments)
-        module.distribution, module.splits_batches = distribution, True
-        module.deals = distribution.auto_shard_dataset
+    distribution = plan.distribution
+    module = _class_for(distribution)(*arguments)
+    module.distribution, module.splits_batches = distribution, plan.splits_batches
+    module.deals = distribution is None or distribution.auto_shard_dataset
     module.luggage = Luggage.for_trainer(trainer)
     return module
 
@@ -206,7 +205,7 @@ class Luggage:
 
 
 def _class_for(distribution: Any) -> type[JointLitModel]:
-    if not distribution.splits_weights:
+    if distribution is None or not distribution.splits_weights:
         return JointLitModel
     from labkeras.training.sharded_model import ShardedLitModel  # loads half a second of torch, and stands on this file
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
-from labkeras.distribution.model_parallel import ModelParallel
 from labkeras.distribution.replicas import Place
+from labkeras.distribution.setting import Distribution
 from labkeras.errors import UnsupportedArgumentError
 from labkeras.training.processes import JointLitModel
 from labkeras.training.sharding import ShardedWeights
@@ -17,20 +17,15 @@ __all__ = ["ShardedLitModel"]
 class ShardedLitModel(JointLitModel):
     """Trains a model whose weights are split; callbacks at the ends of epochs and of training see them whole."""
 
-    distribution: ModelParallel
+    distribution: Distribution
     """Which weights are split, and how."""
     _sharded: ShardedWeights | None = None
 
     def place(self) -> Place:
         distribution = self.distribution
         mesh = distribution.device_mesh.backend_mesh[str(distribution.batch_dim_name)]
-        return Place(
-            mesh.get_local_rank(),
-            distribution.num_model_replicas,
-            True,
-            distribution.auto_shard_dataset,
-            mesh.get_group(),
-        )
+        rank, count = mesh.get_local_rank(), distribution.num_model_replicas
+        return Place(rank, count, self.splits_batches, self.deals, mesh.get_group())
 
     def configure_model(self) -> None:
         if self._sharded is not None:

@@ -18,7 +18,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tensor
 
 from labkeras.distribution import replicas
-from labkeras.distribution.model_parallel import ModelParallel
+from labkeras.distribution.setting import Distribution
 from labkeras.errors import InvalidArgumentError, UnsupportedArgumentError
 from labkeras.layers.core.dense import Dense
 from labkeras.nest import map_structure
@@ -65,7 +65,7 @@ class ShardedWeights:
         UnsupportedArgumentError: if the optimizer, or a constraint, needs whole weights.
     """
 
-    def __init__(self, model: torch.nn.Module, distribution: ModelParallel, optimizer: Any = None) -> None:
+    def __init__(self, model: torch.nn.Module, distribution: Distribution, optimizer: Any = None) -> None:
         self.model = model
         self.optimizer = optimizer
         self._distribution = distribution
