@@ -265,6 +265,7 @@ class LitModel(pl.LightningModule):
             if moves:
                 x, y, weight = map_structure(self._to_device, (x, y, weight))
             self._run_step(mode, run, x, y, weight)
+            del x, y, weight  # their memory is for the next batch
             if mode == "train" and self.trainer.should_stop:
                 return
 
