@@ -12,6 +12,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.utilities import GradClipAlgorithmType
 from torch import Tensor
 
 from labkeras.callbacks.callback import Mode
@@ -158,8 +159,12 @@ class LitModel(pl.LightningModule):
         self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
     ) -> None:
         scale = getattr(self.compiled.optimizer, "loss_scale_factor", None)
-        limit = gradient_clip_val * scale if gradient_clip_val and scale else gradient_clip_val
-        super().configure_gradient_clipping(optimizer, limit, gradient_clip_algorithm)
+        if not (scale and gradient_clip_val):
+            super().configure_gradient_clipping(optimizer, gradient_clip_val, gradient_clip_algorithm)
+            return
+        # Not by `clip_gradients`, which takes no other limit than the Trainer's.
+        algorithm = GradClipAlgorithmType(gradient_clip_algorithm or GradClipAlgorithmType.NORM)
+        self.trainer.precision_plugin.clip_gradients(optimizer, gradient_clip_val * scale, algorithm)
 
     def on_validation_start(self) -> None:
         if self.trainer.sanity_checking or not self._in_fit:
