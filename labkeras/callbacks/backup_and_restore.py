@@ -14,7 +14,14 @@ from labkeras.callbacks.backup_file import Backup, read_backup, remove_leftovers
 from labkeras.callbacks.batch_counter import BatchCounter
 from labkeras.callbacks.callback import Callback, Logs, Mode
 from labkeras.callbacks.learning_rates import named_optimizers
-from labkeras.callbacks.processes import gathered, in_any_process, is_main_process, own_rank, wait_for_all
+from labkeras.callbacks.processes import (
+    gathered,
+    in_any_process,
+    is_distributed,
+    is_main_process,
+    own_rank,
+    wait_for_all,
+)
 from labkeras.callbacks.random_state import random_state, set_random_state
 from labkeras.errors import FileFormatError, InvalidArgumentError
 
@@ -211,7 +218,8 @@ class BackupAndRestore(Callback):
             return
         self.model._initial_epoch = state["epoch"]
         if state["batch"]:
-            self.model._initial_batch = state["batch"]
+            # Lightning's processes cannot pass over a batch, as its optimizers and theirs wait for each other's.
+            self.model._initial_batch = None if is_distributed() else state["batch"]
             self._resumed = state
         else:
             set_random_state(_own(state["random"]))

@@ -5,7 +5,12 @@ from typing import Any
 import torch
 import torch.distributed
 
-__all__ = ["gathered", "in_any_process", "is_main_process", "own_rank", "wait_for_all"]
+__all__ = ["gathered", "in_any_process", "is_distributed", "is_main_process", "own_rank", "wait_for_all"]
+
+
+def is_distributed() -> bool:
+    """Whether this is one of several processes of a run."""
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 
 def is_main_process() -> bool:
@@ -15,7 +20,7 @@ def is_main_process() -> bool:
 
 def own_rank() -> int:
     """The number of this process in a distributed run; 0 if it is the only one."""
-    return torch.distributed.get_rank() if _is_distributed() else 0
+    return torch.distributed.get_rank() if is_distributed() else 0
 
 
 def in_any_process(finding: bool) -> bool:
@@ -24,7 +29,7 @@ def in_any_process(finding: bool) -> bool:
     Args:
         finding: what this process found.
     """
-    if not _is_distributed():
+    if not is_distributed():
         return finding
     on_gpu = torch.distributed.get_backend() == "nccl"
     found = torch.tensor(int(finding), device="cuda" if on_gpu else "cpu")
@@ -38,7 +43,7 @@ def gathered(value: Any) -> list[Any]:
     Args:
         value: what this process has.
     """
-    if not _is_distributed():
+    if not is_distributed():
         return [value]
     values: list[Any] = [None] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(values, value)
@@ -47,9 +52,5 @@ def gathered(value: Any) -> list[Any]:
 
 def wait_for_all() -> None:
     """Returns when all processes of a distributed run have come to this place."""
-    if _is_distributed():
+    if is_distributed():
         torch.distributed.barrier()
-
-
-def _is_distributed() -> bool:
-    return torch.distributed.is_available() and torch.distributed.is_initialized()
