@@ -9,17 +9,19 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import Dataset
 
 from labkeras.callbacks.callback_list import CallbackList
 from labkeras.callbacks.history import History
 from labkeras.distribution.replicas import alone
 from labkeras.errors import DataError, InvalidArgumentError
 from labkeras.nest import map_structure
+from labkeras.training.arrays import ArrayData, checked_classes, split
 from labkeras.training.compiled import Compiled
-from labkeras.training.data import ArrayData, Batches, Steps, as_batches, split
+from labkeras.training.data import Batches, Steps, as_batches
 from labkeras.training.devices import planned
 from labkeras.training.direct import evaluate_directly, goes_directly, predict_directly
+from labkeras.training.iterables import is_iterable_of_batches
 from labkeras.training.precision import check_honoured
 from labkeras.training.steps import EagerSteps, as_arrays, begin_run, own_method, steps_for
 
@@ -87,12 +89,7 @@ def run_fit(
     """Trains a model; the arguments are those of `Model.fit`."""
     _check_epochs(epochs, initial_epoch, validation_freq)
     validation = validation_data
-    if validation_split:
-        if validation_data is not None:
-            raise InvalidArgumentError(
-                "give `validation_split` or `validation_data`, not both. Received: "
-                f"validation_split={validation_split!r}"
-            )
+    if validation_split and validation_data is None:
         x, held_out = split(_arrays(x, y, sample_weight), validation_split)
         y = sample_weight = None
         validation = held_out
@@ -112,12 +109,19 @@ def run_fit(
             "or give a "
             f"DataLoader. Received: epochs={epochs}, steps_per_epoch=None"
         )
-    validation_batches = _validation_batches(validation, validation_batch_size or batch_size, validation_steps)
+    validation_batches = _validation_batches(
+        validation, validation_batch_size or batch_size, validation_steps, epochs - initial_epoch
+    )
     _build_on_first_batch(model, batches)
     ours = _callback_list(model, callbacks, verbose, add_history=True, epochs=epochs, steps=batches.steps)
     model.stop_training = False
-    run = _Run(model, compiled, trainer, ours, max_epochs=epochs - initial_epoch)
-    run.fit(batches, validation_batches, initial_epoch, validation_freq)
+    if epochs <= initial_epoch:  # as when a run that was done is started once more
+        ours.on_train_begin()
+        ours.on_train_end({})
+    else:
+        run = _Run(model, compiled, trainer, ours, max_epochs=epochs - initial_epoch)
+        with _closing(batches, validation_batches):
+            run.fit(batches, validation_batches, initial_epoch, validation_freq)
     assert ours.history is not None
     return ours.history
 
@@ -139,10 +143,11 @@ def run_evaluate(
     batches = as_batches(x, y, sample_weight, batch_size=batch_size, steps=steps)
     _build_on_first_batch(model, batches)
     ours = _callback_list(model, callbacks, verbose, add_history=False, steps=batches.steps)
-    if goes_directly(trainer, ours):
-        logs = evaluate_directly(model, compiled, batches, ours)
-    else:
-        logs = _Run(model, compiled, trainer, ours).evaluate(batches)
+    with _closing(batches):
+        if goes_directly(trainer, ours):
+            logs = evaluate_directly(model, compiled, batches, ours)
+        else:
+            logs = _Run(model, compiled, trainer, ours).evaluate(batches)
     return {name: float(value) for name, value in sorted(logs.items())}
 
 
@@ -153,10 +158,11 @@ def run_predict(
     batches = as_batches(x, batch_size=batch_size, steps=steps)
     _build_on_first_batch(model, batches)
     ours = _callback_list(model, callbacks, verbose, add_history=False, steps=batches.steps)
-    if goes_directly(trainer, ours):
-        outputs = predict_directly(model, model._compiled, batches, ours)
-    else:
-        outputs = _Run(model, model._compiled, trainer, ours).predict(batches)
+    with _closing(batches):
+        if goes_directly(trainer, ours):
+            outputs = predict_directly(model, model._compiled, batches, ours)
+        else:
+            outputs = _Run(model, model._compiled, trainer, ours).predict(batches)
     if not outputs:
         raise DataError("there are no batches to predict on. Received: an iterable that yields nothing")
     return as_arrays(outputs)
@@ -167,31 +173,33 @@ def train_on_batch(
 ) -> dict[str, float]:
     """One training step; the logs of this batch."""
     data = ArrayData(x, y, sample_weight)
-    if class_weight is not None:
-        data = data.weighted(class_weight)
-    _build(model, data.x)
+    classes = checked_classes(class_weight)
+    if classes is not None:
+        data = data.weighted(classes)
+    x, y, sample_weight = data.whole()
+    _build(model, x)
     steps = begin_run(model, compiled, _device_of(model))
     steps.reset()
     compiled.prepared_optimizer(model)
-    steps.train(data.x, data.y, data.sample_weight)
+    steps.train(x, y, sample_weight)
     return _numbers(steps)
 
 
 def test_on_batch(model: Any, compiled: Compiled, x: Any, y: Any, sample_weight: Any) -> dict[str, float]:
     """The logs of one batch."""
-    data = ArrayData(x, y, sample_weight)
-    _build(model, data.x)
+    x, y, sample_weight = ArrayData(x, y, sample_weight).whole()
+    _build(model, x)
     steps = begin_run(model, compiled, _device_of(model))
     steps.reset()
     with torch.no_grad():
-        steps.test(data.x, data.y, data.sample_weight)
+        steps.test(x, y, sample_weight)
     return _numbers(steps)
 
 
 def predict_on_batch(model: Any, x: Any) -> Any:
     """The outputs for one batch, as arrays."""
     with torch.no_grad():
-        outputs = steps_for(model, None).predict(ArrayData(x).x)
+        outputs = steps_for(model, None).predict(ArrayData(x).whole()[0])
     return map_structure(lambda tensor: tensor.cpu().numpy(), outputs)
 
 
@@ -320,7 +328,17 @@ def _group(first: list[Any], others: Iterator[Any]) -> Iterator[Any]:
 
 
 class _CountedCalls(_Calls):
-    """The same, of a number that is known. Lightning runs what has no length to its end, so that only this has one."""
+    """The same, of a number that is known. Lightning runs what has no length to its end, so that only this has one.
+
+    Where the batches end early, the last calls have none: Lightning validates after the last call.
+    """
+
+    def __iter__(self) -> Iterator[Steps]:
+        batches = iter(self._batches)
+        calls = len(self)
+        for _ in range(calls - 1):
+            yield Steps(itertools.islice(batches, self._size))
+        yield Steps(batches)  # to their end, so that they get to know it
 
     def __len__(self) -> int:
         assert self._batches.steps is not None
@@ -342,7 +360,8 @@ class _CountedBatches:
 
 
 def _plain(batches: Batches) -> Any:
-    return batches if batches.steps is None else _CountedBatches(batches)
+    # Lightning validates after the last batch, and takes the number of batches for certain.
+    return batches if batches.steps is None or batches.may_end_early else _CountedBatches(batches)
 
 
 def _make_trainer(trainer_class: type, arguments: dict[str, Any], callbacks: list[Any]) -> Any:
@@ -374,6 +393,17 @@ def _is_checkpoint(callback: Any) -> bool:
 
 
 @contextlib.contextmanager
+def _closing(*sources: Batches | None) -> Iterator[None]:
+    """Ends what makes batches, however the run ends."""
+    try:
+        yield
+    finally:
+        for source in sources:
+            if source is not None:
+                source.close()
+
+
+@contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Without Lightning's lines on hardware and loaders, which a Keras user did not ask for."""
     loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric")]
@@ -400,7 +430,7 @@ def _callback_list(model: Any, callbacks: Any, verbose: int | str, add_history: 
     )
 
 
-def _validation_batches(data: Any, batch_size: int | None, steps: int | None) -> Batches | None:
+def _validation_batches(data: Any, batch_size: int | None, steps: int | None, epochs: int) -> Batches | None:
     if data is None:
         return None
     if isinstance(data, ArrayData):
@@ -412,13 +442,17 @@ def _validation_batches(data: Any, batch_size: int | None, steps: int | None) ->
                 f"{len(data)} items"
             )
         return as_batches(*data, batch_size=batch_size, steps=steps)
-    return as_batches(data, steps=steps)
+    batches = as_batches(data, batch_size=batch_size if isinstance(data, Dataset) else None, steps=steps)
+    if batches.has_one_pass and steps is None and epochs > 1:
+        raise DataError(
+            "a generator is used up after one validation: say with `validation_steps` how many batches each takes, or "
+            f"give arrays or a DataLoader. Received: epochs={epochs}, validation_steps=None"
+        )
+    return batches
 
 
 def _arrays(x: Any, y: Any, sample_weight: Any) -> ArrayData:
-    if isinstance(x, DataLoader) or not (
-        hasattr(x, "shape") or isinstance(x, list | tuple | dict) or hasattr(x, "to_numpy")
-    ):
+    if is_iterable_of_batches(x):
         raise InvalidArgumentError(
             "`validation_split` needs arrays, to take the last samples; give `validation_data` instead. "
             f"Received: x of type {type(x).__name__}"
@@ -464,7 +498,7 @@ def _check_epochs(epochs: int, initial_epoch: int, validation_freq: int | Collec
     if isinstance(validation_freq, list | tuple | set) and all(isinstance(epoch, int) for epoch in validation_freq):
         validation_freq = 1  # a list of epochs is as good
     for name, value, least in (
-        ("epochs", epochs, 1),
+        ("epochs", epochs, 0),
         ("initial_epoch", initial_epoch, 0),
         ("validation_freq", validation_freq, 1),
     ):

@@ -20,10 +20,11 @@ class BatchRows:
     Args:
         length: the number of samples.
         batch_size: samples in a batch of one process; of all, if the run splits batches.
-        shuffle: whether each epoch has an order of its own.
+        shuffle: whether each epoch has an order of its own; "batch" for one that stays within each batch, so that
+            neighbours on disk are read together.
     """
 
-    def __init__(self, length: int, batch_size: int, shuffle: bool) -> None:
+    def __init__(self, length: int, batch_size: int, shuffle: bool | str) -> None:
         self.length = length
         self.batch_size = batch_size
         self.shuffle = shuffle
@@ -34,12 +35,19 @@ class BatchRows:
     def __iter__(self) -> Iterator[Any]:
         place = replicas.dealing()
         size = self._size(place)
+        if self.shuffle == "batch":
+            return self._within_batches(size, place)
         if self.shuffle:
             batches = iter(torch.split(replicas.order_of(self.length), size))
             return batches if place.count == 1 else (rows[place.share(len(rows))] for rows in batches)
         starts = range(0, self.length, size)
         slices = (slice(start, min(start + size, self.length)) for start in starts)
         return slices if place.count == 1 else (_within(rows, place) for rows in slices)
+
+    def _within_batches(self, size: int, place: replicas.Place) -> Iterator[Any]:
+        for start in range(0, self.length, size):
+            rows = start + replicas.order_of(min(size, self.length - start))
+            yield rows if place.count == 1 else rows[place.share(len(rows))]
 
     def _size(self, place: replicas.Place) -> int:
         """The size of a batch of all processes."""

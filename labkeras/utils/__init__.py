@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from labkeras.serialization import serialize_keras_object as serialize_keras_object
     from labkeras.utils.numeric import normalize as normalize
     from labkeras.utils.numeric import to_categorical as to_categorical
+    from labkeras.utils.py_dataset import PyDataset as PyDataset
+    from labkeras.utils.py_dataset import Sequence as Sequence
     from labkeras.utils.session import clear_session as clear_session
 
 __all__, __getattr__, __dir__ = exports(__name__)

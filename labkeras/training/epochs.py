@@ -1,0 +1,136 @@
+"""Epochs: what makes the iterator over the batches of one epoch, each time it is called."""
+
+import itertools
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from labkeras.training.arrays import ArrayData, Batch, class_weights
+from labkeras.training.dealing import deal
+from labkeras.training.rows import BatchRows
+from labkeras.utils.py_dataset import PyDataset
+
+__all__ = ["Announced", "ArrayEpoch", "Continued", "Epoch", "IterableEpoch", "Limited"]
+
+Epoch = Callable[[], Iterator[Batch]]
+
+
+@dataclass(frozen=True)
+class ArrayEpoch:
+    """The batches of arrays. Without a DataLoader, which has nothing to load here, and costs 20 µs a batch."""
+
+    data: ArrayData
+    rows: BatchRows
+
+    def __call__(self) -> Iterator[Batch]:
+        return map(self.data.__getitem__, self.rows)
+
+
+@dataclass(frozen=True)
+class IterableEpoch:
+    """The batches of a loader, generator or other iterable, made tensors by `ready`, and weighted by class."""
+
+    source: Iterable[Any]
+    ready: Callable[[Any], Batch]
+    classes: Mapping[int, float] | None
+
+    def __call__(self) -> Iterator[Batch]:
+        return deal(self.source, self.ready if self.classes is None else self._weighted)
+
+    def _weighted(self, batch: Any) -> Batch:
+        x, y, weight = self.ready(batch)
+        return x, y, class_weights(y, self.classes or {}, weight)
+
+
+@dataclass(frozen=True)
+class Limited:
+    """Not more than so many batches of an epoch; all if `steps` is None."""
+
+    epoch: Epoch
+    steps: int | None
+
+    def __call__(self) -> Iterator[Batch]:
+        if self.steps is None:
+            return self.epoch()
+        return _warning_if_short(itertools.islice(self.epoch(), self.steps), self.steps)
+
+
+class Continued:
+    """Epochs of so many batches, each of which goes on where the last one ended.
+
+    At the end of the data an epoch ends early, with a warning, and the next one begins the data anew, as in Keras.
+
+    Args:
+        epoch: a pass through the data.
+        steps: the batches of an epoch.
+        count: tells the number of batches in a pass; None if that is not known.
+    """
+
+    def __init__(self, epoch: Epoch, steps: int, count: Callable[[], int] | None) -> None:
+        self.epoch = epoch
+        self.steps = steps
+        self.count = count
+        self._pass: Iterator[Batch] | None = None
+        self._taken = 0
+
+    def upcoming(self) -> int:
+        """The number of batches in the epoch that is next or on, as far as one can know."""
+        return self.steps if self.count is None else min(self.steps, self.count() - self._taken)
+
+    def __call__(self) -> Iterator[Batch]:
+        if self._pass is None:
+            self._pass = self.epoch()
+        first = next(self._pass, None)
+        if first is None:
+            # Differs from Keras: a pass that ended just with the last epoch does not make this one empty.
+            self._pass = self.epoch()
+            first = next(self._pass, None)
+        before = self._taken
+        rest = itertools.islice(self._pass, self.steps - 1)
+        batches = iter(()) if first is None else itertools.chain([first], rest)
+        counted = 0
+        for batch in _warning_if_short(batches, self.steps):
+            counted += 1
+            yield batch
+        self._taken = before + counted
+        if counted < self.steps or (self.count is not None and self._taken >= self.count()):
+            self._pass, self._taken = None, 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_pass": None, "_taken": 0}  # where an iteration stands cannot go to another process
+
+
+class Announced:
+    """Epochs that a PyDataset is told the beginnings and ends of."""
+
+    def __init__(self, epoch: Epoch, dataset: PyDataset) -> None:
+        self.epoch = epoch
+        self.dataset = dataset
+        self._is_on = False
+
+    def __call__(self) -> Iterator[Batch]:
+        self.finish()
+        self._is_on = True
+        self.dataset.on_epoch_begin()
+        yield from self.epoch()
+        self.finish()
+
+    def finish(self) -> None:
+        """Ends the epoch that is on: whoever takes the batches may not ask for one more to learn that there is none."""
+        if self._is_on:
+            self._is_on = False
+            self.dataset.on_epoch_end()
+
+
+def _warning_if_short(batches: Iterator[Batch], steps: int) -> Iterator[Batch]:
+    count = 0
+    for batch in batches:
+        count += 1
+        yield batch
+    if count < steps:
+        warnings.warn(
+            f"the data ended after {count} of {steps} steps. Received: fewer batches than `steps_per_epoch`, "
+            "`validation_steps` or `steps` asks for",
+            stacklevel=2,
+        )
