@@ -80,6 +80,9 @@ class Embedding(Layer):
             initializer=self.embeddings_initializer,
             regularizer=self.embeddings_regularizer,
             constraint=self.embeddings_constraint,
+            # The rows that are looked up are cast, not the whole table; and gradients of a row that occurs often would
+            # overflow in float16 where they are summed.
+            autocast=False,
         )
 
     def call(self, inputs: Tensor) -> Tensor:
