@@ -97,7 +97,7 @@ def test_losses_gradients_and_state_are_those_without_a_scope(scope: RematScope,
     _assert_same_step(plain, scoped, _IMAGES)
 
 
-@pytest.mark.parametrize("trainer", [None, {"accumulate_grad_batches": 2}])
+@pytest.mark.parametrize("trainer", [None, {"accumulate_grad_batches": 2}, {"precision": "bf16-mixed"}])
 def test_fit_gives_the_same_losses_and_weights(trainer: dict[str, Any] | None) -> None:
     results = []
     for scope in (None, RematScope()):
