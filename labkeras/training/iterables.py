@@ -13,7 +13,12 @@ from labkeras.errors import DataError
 from labkeras.training.tensors import is_array
 from labkeras.utils.py_dataset import PyDataset
 
-__all__ = ["PyDatasetBatches", "is_iterable_of_batches", "length_of", "loader_of"]
+__all__ = ["PyDatasetBatches", "is_data_module", "is_iterable_of_batches", "length_of", "loader_of"]
+
+
+def is_data_module(x: Any) -> bool:
+    """Whether data is a LightningDataModule, of whichever of Lightning's two packages."""
+    return any(base.__name__ == "LightningDataModule" for base in type(x).__mro__)
 
 
 def is_iterable_of_batches(x: Any) -> bool:

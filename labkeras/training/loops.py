@@ -17,13 +17,14 @@ from labkeras.distribution.replicas import alone
 from labkeras.errors import DataError, InvalidArgumentError
 from labkeras.nest import map_structure
 from labkeras.training.arrays import ArrayData, checked_classes, split
+from labkeras.training.building import build, build_on_first_batch
 from labkeras.training.compiled import Compiled
 from labkeras.training.data import Batches, Steps, as_batches
 from labkeras.training.devices import planned
 from labkeras.training.direct import evaluate_directly, goes_directly, predict_directly
-from labkeras.training.iterables import is_iterable_of_batches
+from labkeras.training.iterables import is_data_module, is_iterable_of_batches
 from labkeras.training.precision import check_honoured
-from labkeras.training.steps import EagerSteps, as_arrays, begin_run, own_method, steps_for
+from labkeras.training.steps import EagerSteps, as_arrays, begin_run, steps_for
 
 __all__ = [
     "lightning_module",
@@ -88,6 +89,22 @@ def run_fit(
 ) -> History:
     """Trains a model; the arguments are those of `Model.fit`."""
     _check_epochs(epochs, initial_epoch, validation_freq)
+    if is_data_module(x):
+        given = {"y": y, "sample_weight": sample_weight, "batch_size": batch_size}
+        _refuse_beside_data_module(given | {"validation_split": validation_split or None})
+        ours = _callback_list(model, callbacks, verbose, add_history=True, epochs=epochs, steps=steps_per_epoch)
+        model.stop_training = False
+        _Run(model, compiled, trainer, ours, max_epochs=max(0, epochs - initial_epoch)).fit_data_module(
+            x,
+            initial_epoch,
+            validation_freq,
+            steps=steps_per_epoch,
+            class_weight=class_weight,
+            validation=_validation_batches(validation_data, validation_batch_size, validation_steps, epochs),
+            validation_steps=validation_steps,
+        )
+        assert ours.history is not None
+        return ours.history
     validation = validation_data
     if validation_split and validation_data is None:
         x, held_out = split(_arrays(x, y, sample_weight), validation_split)
@@ -112,7 +129,7 @@ def run_fit(
     validation_batches = _validation_batches(
         validation, validation_batch_size or batch_size, validation_steps, epochs - initial_epoch
     )
-    _build_on_first_batch(model, batches)
+    build_on_first_batch(model, batches)
     ours = _callback_list(model, callbacks, verbose, add_history=True, epochs=epochs, steps=batches.steps)
     model.stop_training = False
     if epochs <= initial_epoch:  # as when a run that was done is started once more
@@ -140,8 +157,13 @@ def run_evaluate(
     trainer: Any,
 ) -> dict[str, float]:
     """The loss and metrics over data, by name; the arguments are those of `Model.evaluate`."""
+    if is_data_module(x):
+        _refuse_beside_data_module({"y": y, "sample_weight": sample_weight, "batch_size": batch_size})
+        ours = _callback_list(model, callbacks, verbose, add_history=False, steps=steps)
+        logs = _Run(model, compiled, trainer, ours).evaluate_data_module(x, steps)
+        return {name: float(value) for name, value in sorted(logs.items())}
     batches = as_batches(x, y, sample_weight, batch_size=batch_size, steps=steps)
-    _build_on_first_batch(model, batches)
+    build_on_first_batch(model, batches)
     ours = _callback_list(model, callbacks, verbose, add_history=False, steps=batches.steps)
     with _closing(batches):
         if goes_directly(trainer, ours):
@@ -155,8 +177,12 @@ def run_predict(
     model: Any, *, x: Any, batch_size: int | None, verbose: int | str, steps: int | None, callbacks: Any, trainer: Any
 ) -> Any:
     """The outputs for data, as arrays; the arguments are those of `Model.predict`."""
+    if is_data_module(x):
+        _refuse_beside_data_module({"batch_size": batch_size})
+        ours = _callback_list(model, callbacks, verbose, add_history=False, steps=steps)
+        return as_arrays(_Run(model, model._compiled, trainer, ours).predict_data_module(x, steps))
     batches = as_batches(x, batch_size=batch_size, steps=steps)
-    _build_on_first_batch(model, batches)
+    build_on_first_batch(model, batches)
     ours = _callback_list(model, callbacks, verbose, add_history=False, steps=batches.steps)
     with _closing(batches):
         if goes_directly(trainer, ours):
@@ -177,7 +203,7 @@ def train_on_batch(
     if classes is not None:
         data = data.weighted(classes)
     x, y, sample_weight = data.whole()
-    _build(model, x)
+    build(model, x)
     steps = begin_run(model, compiled, _device_of(model))
     steps.reset()
     compiled.prepared_optimizer(model)
@@ -188,7 +214,7 @@ def train_on_batch(
 def test_on_batch(model: Any, compiled: Compiled, x: Any, y: Any, sample_weight: Any) -> dict[str, float]:
     """The logs of one batch."""
     x, y, sample_weight = ArrayData(x, y, sample_weight).whole()
-    _build(model, x)
+    build(model, x)
     steps = begin_run(model, compiled, _device_of(model))
     steps.reset()
     with torch.no_grad():
@@ -267,7 +293,39 @@ class _Run:
         outputs: list[Any] = module.predictions
         return outputs
 
-    def _module(self, batches: Batches, initial_epoch: int = 0) -> Any:
+    def fit_data_module(
+        self, x: Any, initial_epoch: int, validation_freq: int | Collection[int], **settings: Any
+    ) -> None:
+        fed = self._fed(x, **settings)
+        module = self._module(None, initial_epoch)
+        module.validation_freq = None if self._validates_as_told else validation_freq
+        with self._running(module), contextlib.closing(fed):
+            self._trainer.fit(module, datamodule=fed)
+
+    def evaluate_data_module(self, x: Any, steps: int | None) -> dict[str, Any]:
+        fed = self._fed(x, steps=steps)
+        module = self._module(None)
+        with self._running(module), contextlib.closing(fed):
+            self._trainer.validate(module, datamodule=fed, verbose=False)
+        logs: dict[str, Any] = module.validation_logs
+        return logs
+
+    def predict_data_module(self, x: Any, steps: int | None) -> list[Any]:
+        fed = self._fed(x, steps=steps)
+        module = self._module(None)
+        with self._running(module), contextlib.closing(fed):
+            self._trainer.predict(module, datamodule=fed, return_predictions=False)
+        outputs: list[Any] = module.predictions
+        return outputs
+
+    def _fed(self, x: Any, **settings: Any) -> Any:
+        from labkeras.training.data_modules import FedDataModule  # loads Lightning, which is loaded by now
+
+        fed = FedDataModule(x, self._loader, **settings)
+        self._manual = self._manual and not fed.handles_batches
+        return fed
+
+    def _module(self, batches: Batches | None, initial_epoch: int = 0) -> Any:
         from labkeras.training.lit_model import LitModel  # loads Lightning, which is loaded by now
 
         if self._trainer.world_size == 1:
@@ -430,6 +488,15 @@ def _callback_list(model: Any, callbacks: Any, verbose: int | str, add_history: 
     )
 
 
+def _refuse_beside_data_module(given: Mapping[str, Any]) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise InvalidArgumentError(
+                f"`{name}` must not be given when `x` is a LightningDataModule, whose loaders say it. Received: {name} "
+                f"of type {type(value).__name__}"
+            )
+
+
 def _validation_batches(data: Any, batch_size: int | None, steps: int | None, epochs: int) -> Batches | None:
     if data is None:
         return None
@@ -458,31 +525,6 @@ def _arrays(x: Any, y: Any, sample_weight: Any) -> ArrayData:
             f"Received: x of type {type(x).__name__}"
         )
     return ArrayData(x, y, sample_weight)
-
-
-def _build_on_first_batch(model: Any, batches: Batches) -> None:
-    """Makes the weights of layers that wait for data, before anything is trained."""
-    # What does not know its length may be empty; a DataLoader is not begun twice to find out.
-    may_be_empty = batches.steps is None and batches.loader is None
-    if not _waits_for_data(model) and not may_be_empty:
-        return
-    first = batches.peek()
-    if first is None:
-        raise DataError("there are no batches to work on: the data is empty. Received: an iterable that yields nothing")
-    _build(model, first[0])
-
-
-def _build(model: Any, x: Any) -> None:
-    if _waits_for_data(model):
-        with torch.no_grad():
-            model(x, training=False)
-
-
-def _waits_for_data(model: Any) -> bool:
-    # A subclassed model that is built may still hold layers that its first call builds. One that has only a
-    # `train_step`, such as a GAN, cannot be called.
-    can_be_called = model._has_graph or own_method(type(model), "call") or hasattr(model, "add")
-    return can_be_called and not (model.built and (model._called or model._has_graph))
 
 
 def _device_of(model: Any) -> torch.device:
