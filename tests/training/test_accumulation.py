@@ -1,4 +1,4 @@
-"""Gradient accumulation, clipping and moving averages in `fit`: as in Keras, as one big batch, and alike by Lightning."""
+"""Accumulation, clipping and moving averages in `fit`: as in Keras, as one big batch, and alike by Lightning."""
 
 from collections.abc import Callable
 from typing import Any
