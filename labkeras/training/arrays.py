@@ -144,7 +144,8 @@ def class_weights(y: Any, class_weight: Mapping[int, float], sample_weight: Any 
     if sample_weight is None:
         return weights
     # Differs from Keras: it refuses both at once. The product is what both together can only mean.
-    return weights.reshape(-1, *[1] * (sample_weight.ndim - 1)) * sample_weight
+    product: Tensor = weights.reshape(-1, *[1] * (sample_weight.ndim - 1)) * sample_weight
+    return product
 
 
 def checked_classes(class_weight: Mapping[int, float] | None) -> dict[int, float] | None:

@@ -19,7 +19,7 @@ from labkeras.errors import DataError, InvalidArgumentError
 from labkeras.nest import map_structure
 from labkeras.training.arrays import ArrayData, Batch, checked_classes
 from labkeras.training.dealing import dealt_count, part
-from labkeras.training.epochs import Announced, ArrayEpoch, Continued, Epoch, IterableEpoch, Limited
+from labkeras.training.epochs import Announced, ArrayEpoch, Continued, Epoch, IterableEpoch, Limited, close
 from labkeras.training.iterables import PyDatasetBatches, is_iterable_of_batches, length_of, loader_of
 from labkeras.training.rows import BatchRows
 from labkeras.training.tensors import as_tensor
@@ -67,10 +67,8 @@ class Batches:
     def close(self) -> None:
         """Ends what goes on to make batches: threads, processes, the epoch of a PyDataset."""
         running, self._running, self._begun = self._running, None, None
-        if hasattr(running, "close"):
-            running.close()
-        if hasattr(self._source, "finish"):
-            self._source.finish()
+        close(running)
+        close(self._source)
 
     def _epoch(self) -> Iterator[Batch]:
         # The epoch begins with its first batch: Lightning makes an iterator more than it uses, and rows are shuffled

@@ -11,7 +11,7 @@ from labkeras.training.dealing import deal
 from labkeras.training.rows import BatchRows
 from labkeras.utils.py_dataset import PyDataset
 
-__all__ = ["Announced", "ArrayEpoch", "Continued", "Epoch", "IterableEpoch", "Limited"]
+__all__ = ["Announced", "ArrayEpoch", "Continued", "Epoch", "IterableEpoch", "Limited", "close"]
 
 Epoch = Callable[[], Iterator[Batch]]
 
@@ -97,6 +97,11 @@ class Continued:
         if counted < self.steps or (self.count is not None and self._taken >= self.count()):
             self._pass, self._taken = None, 0
 
+    def close(self) -> None:
+        """Ends the pass that is on."""
+        running, self._pass, self._taken = self._pass, None, 0
+        close(running)
+
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_pass": None, "_taken": 0}  # where an iteration stands cannot go to another process
 
@@ -110,17 +115,28 @@ class Announced:
         self._is_on = False
 
     def __call__(self) -> Iterator[Batch]:
-        self.finish()
+        self._finish()
         self._is_on = True
         self.dataset.on_epoch_begin()
         yield from self.epoch()
-        self.finish()
+        self._finish()
 
-    def finish(self) -> None:
-        """Ends the epoch that is on: whoever takes the batches may not ask for one more to learn that there is none."""
+    def close(self) -> None:
+        """Ends the pass and the epoch that are on."""
+        close(self.epoch)
+        self._finish()
+
+    def _finish(self) -> None:
+        # Whoever took the batches of the epoch before may not have asked for one more, to learn that there is none.
         if self._is_on:
             self._is_on = False
             self.dataset.on_epoch_end()
+
+
+def close(source: Any) -> None:
+    """Closes an iterator or an epoch, if that is something to close."""
+    if hasattr(source, "close"):
+        source.close()
 
 
 def _warning_if_short(batches: Iterator[Batch], steps: int) -> Iterator[Batch]:

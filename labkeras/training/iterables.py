@@ -120,7 +120,12 @@ class PyDatasetBatches:
             prefetch_factor=ahead,
             collate_fn=_as_it_is,
         )
-        return iter(loader)
+        batches = iter(loader)
+        try:
+            yield from batches
+        finally:
+            # Now, rather than when the iterator is collected: the traceback of an error holds it.
+            batches._shutdown_workers()  # type: ignore[attr-defined]  # of the iterator that fetches from processes
 
 
 class _Indexed(Dataset[Any]):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.utils.dlpack
 from torch import Tensor
 
 from labkeras import config
@@ -71,7 +72,7 @@ def convert(value: Any, role: str) -> Converted:
     if hasattr(value, "to_numpy"):
         return _from_numpy(_numbers_of_table(value), role)
     if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
-        return Converted(torch.from_dlpack(value), False)
+        return Converted(torch.utils.dlpack.from_dlpack(value), False)
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise DataError(
             f"`{role}` must hold a number in each place: fill the masked ones, as with `filled(0)`. Received: a masked "
