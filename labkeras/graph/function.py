@@ -301,24 +301,34 @@ class _Writer:
         for index, tensor in enumerate(self._function.inputs):
             self._values[id(tensor)] = self._graph.placeholder(_identifier(tensor.name, f"input_{index}"))
         self._training = self._graph.placeholder("training", default_value=None)
+        along = _taken_along(self._function)
+        done = {id(node) for node in along.values()}
         for node in self._function.nodes:
-            self._bind(node, self._call(node))
+            following = along.get(id(node))
+            if following is not None:
+                self._bind(following, self._call(node, following))
+            elif id(node) not in done:
+                self._bind(node, self._call(node))
         outputs = self._substitute(self._function.outputs_structure)
         if self._function.has_masks:
             outputs = (outputs, tuple(self._substitute(self._function.masks)))
         self._graph.output(outputs)
         return self._graph.python_code("self")
 
-    def _call(self, node: Node) -> Any:
+    def _call(self, node: Node, following: Node | None = None) -> Any:
         args, kwargs = self._substitute(node.args), self._substitute(node.kwargs)
         operation = node.operation
         if isinstance(operation, torch.nn.Module):
             has_own_flag = kwargs.get("training") is not None and bool(operation._modules)
             args, kwargs = self._fit(node, args, kwargs)
+            attribute = self._attributes[id(operation)]
+            if following is not None:
+                other: Any = _Name(f"self.{self._attributes[id(following.operation)]}")
+                return self._named(following, self._graph.call_module(f"{attribute}._run_with", (other, *args), kwargs))
             # `_run` is forward with its hooks; `__call__` would convert and check again what the graph has settled. A
             # flag of its own is passed down to inner layers by `__call__`.
             suffix = "._run" if hasattr(operation, "_run") and not has_own_flag else ""
-            return self._named(node, self._graph.call_module(self._attributes[id(operation)] + suffix, args, kwargs))
+            return self._named(node, self._graph.call_module(attribute + suffix, args, kwargs))
         name = getattr(operation, "__name__", "")
         if inspect.ismethoddescriptor(operation) and getattr(torch.Tensor, name, None) is operation:
             return self._graph.call_method(name, args, kwargs)
@@ -387,6 +397,37 @@ class _Writer:
         name = f"constant_{len(self._function.constants)}"
         self._function.constants[name] = tensor
         return self._graph.get_attr(name)
+
+
+def _taken_along(function: Function) -> dict[int, Node]:
+    """`id(node)` → the call that its operation takes along: one that uses its result alone, which nobody else needs."""
+    users: dict[int, list[Node]] = {}
+    for node in function.nodes:
+        for tensor in node.input_tensors:
+            users.setdefault(id(tensor), []).append(node)
+    wanted = {id(tensor) for tensor in [*function.outputs, *keras_tensors(function.masks)]}
+    along: dict[int, Node] = {}
+    taken: set[int] = set()
+    for node in function.nodes:
+        result = node.outputs
+        of_result = users.get(id(result), [])
+        # No chains: what is taken along takes nothing along itself.
+        if id(node) in taken or id(result) in wanted or len(of_result) != 1:
+            continue
+        if _is_taken_along(node, of_result[0]):
+            along[id(node)] = of_result[0]
+            taken.add(id(of_result[0]))
+    return along
+
+
+def _is_taken_along(node: Node, following: Node) -> bool:
+    """Whether the operation of a call runs that of the next one, whose only argument is the result, along with it."""
+    takes_along, layer = getattr(node.operation, "_takes_along", None), following.operation
+    if takes_along is None or getattr(layer, "_call_spec", None) is None or following.kwargs:
+        return False
+    if len(following.args) != 1 or following.args[0] is not node.outputs:
+        return False
+    return node.outputs.dtype == layer.compute_dtype and bool(takes_along(layer))
 
 
 @dataclass(frozen=True)

@@ -158,6 +158,11 @@ class Layer(VariableModule):
             self._regularize(outputs)
         return outputs
 
+    def _takes_along(self, following: Any) -> bool:
+        """Whether the layer can run the one that follows it in a graph along with itself, by `_run_with`."""
+        del following
+        return False
+
     def _forward_again(self, *args: Any, **kwargs: Any) -> Any:
         return run_layer(self, args, kwargs)
 

@@ -13,7 +13,9 @@ from labkeras.errors import InvalidArgumentError, InvalidInputError
 from labkeras.graph.symbolic import Shape
 from labkeras.layers.arguments import positive_integer, refuse
 from labkeras.layers.input_spec import InputSpec
+from labkeras.layers.joining import is_unobserved, rectifies
 from labkeras.layers.layer import Layer, LayerOptions
+from labkeras.layers.pooling.max_pooling2d import MaxPooling2D
 from labkeras.layers.windows import (
     axis_sizes,
     padding_mode,
@@ -140,14 +142,26 @@ class Conv2D(Layer):
         self.input_spec = InputSpec(ndim=4, axes={-1 if self.data_format == "channels_last" else 1: channels})
 
     def call(self, inputs: Tensor) -> Tensor:
-        # Images with channels last, their axes in torch's order, are what torch calls channels_last: nothing is copied.
-        is_last = self.data_format == "channels_last"
-        outputs = self._convolve(inputs.permute(0, 3, 1, 2) if is_last else inputs)
         if self.activation is not activations.relu:
-            return self.activation(outputs.permute(0, 2, 3, 1) if is_last else outputs)
+            return self.activation(self._in_order(self._convolve(inputs)))
         # In place: nobody else has seen the outputs, and the convolution's gradient does not need them.
-        rectified = torch.relu_(outputs)
-        return rectified.permute(0, 2, 3, 1) if is_last else rectified
+        return self._in_order(torch.relu_(self._convolve(inputs)))
+
+    def _takes_along(self, following: Any) -> bool:
+        return rectifies(following) or isinstance(following, MaxPooling2D)
+
+    def _run_with(self, following: Any, inputs: Tensor) -> Tensor:
+        """The layer, and the rectifier or pooling after it.
+
+        The largest of rectified values is the largest value, rectified: pooling first leaves fewer of them.
+        """
+        if is_unobserved(self, following):
+            if self.activation is activations.linear and rectifies(following):
+                return self._in_order(torch.relu_(self._convolve(inputs)))
+            if self.activation is activations.relu and isinstance(following, MaxPooling2D):
+                return torch.relu(following.call(self._in_order(self._convolve(inputs))))
+        outputs: Tensor = following._run(self._run(inputs))
+        return outputs
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         sizes, _ = self._split(input_shape)
@@ -156,8 +170,10 @@ class Conv2D(Layer):
             return (input_shape[0], *sizes, self.filters)
         return (input_shape[0], self.filters, *sizes)
 
-    def _convolve(self, images: Tensor) -> Tensor:
-        """The convolution in torch's order of axes: images (batch, channels, height, width)."""
+    def _convolve(self, inputs: Tensor) -> Tensor:
+        """The convolution in torch's order of axes: (batch, channels, height, width)."""
+        # Images with channels last, their axes in torch's order, are what torch calls channels_last: nothing is copied.
+        images = inputs.permute(0, 3, 1, 2) if self.data_format == "channels_last" else inputs
         if not images.is_floating_point():
             images = images.to(self.dtype_policy.torch_compute_dtype)
         padding = self._fixed_padding
@@ -174,6 +190,10 @@ class Conv2D(Layer):
             # Raises if the images are too small.
             spatial_output_shape(tuple(images.shape[2:]), self._spans, self.strides, self.padding, self.name)
             raise
+
+    def _in_order(self, outputs: Tensor) -> Tensor:
+        """Outputs in torch's order of axes, in that of the layer."""
+        return outputs.permute(0, 2, 3, 1) if self.data_format == "channels_last" else outputs
 
     def _lay_out_kernel(self) -> None:
         """Puts the kernel's values in memory as torch's convolutions want them; its shape stays Keras's.

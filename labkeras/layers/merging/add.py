@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from labkeras.graph.symbolic import KerasTensor, Shape
+from labkeras.layers.joining import is_unobserved, rectifies
 from labkeras.layers.layer import Layer, LayerOptions
 from labkeras.layers.merging.merge import aligned, broadcast_shape, check_shapes, masks_of, merged_dtype, require_list
 
@@ -43,6 +44,16 @@ class Add(Layer):
             broadcast_shape([tuple(tensor.shape) for tensor in inputs], self.name)  # raises if the shapes are to blame
             raise
         return total
+
+    def _takes_along(self, following: Any) -> bool:
+        return rectifies(following)
+
+    def _run_with(self, following: Any, inputs: Sequence[Tensor]) -> Tensor:
+        """The layer and the rectifier after it, which works in place on the sum."""
+        if len(inputs) > 1 and rectifies(following) and is_unobserved(self, following):
+            return torch.relu_(self.call(inputs))
+        outputs: Tensor = following._run(self._run(inputs))
+        return outputs
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
         return broadcast_shape(check_shapes(input_shape, self.name), self.name)

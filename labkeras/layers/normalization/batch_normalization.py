@@ -14,6 +14,7 @@ from labkeras.errors import InvalidArgumentError, InvalidInputError
 from labkeras.graph.symbolic import Shape
 from labkeras.layers.arguments import fraction
 from labkeras.layers.input_spec import InputSpec
+from labkeras.layers.joining import is_unobserved, rectifies
 from labkeras.layers.layer import Layer, LayerOptions
 from labkeras.layers.normalization.batch_renorm import RootOf, check_clipping, corrections
 
@@ -137,13 +138,29 @@ class BatchNormalization(Layer):
                 f"Received: mask of shape {tuple(mask.shape)}, inputs of shape {tuple(inputs.shape)}"
             )
         x = inputs if inputs.is_floating_point() else inputs.to(self.dtype_policy.torch_compute_dtype)
-        if not (training and self.trainable):
-            return self._normalize(x, in_training=False)
-        is_joint = self.synchronized and replicas.everybody().count > 1
-        # A single value a channel has no unbiased variance, which torch's kernel insists on.
-        if mask is not None or self.renorm or is_joint or x.numel() <= x.shape[self.axis]:
+        in_training = bool(training and self.trainable)
+        if in_training and self._needs_formula(x, mask):
             return self._normalize_by_formula(x, mask)
-        return self._normalize(x, in_training=True)
+        return self._channels_back(self._normalize(x, in_training), x)
+
+    def _takes_along(self, following: Any) -> bool:
+        return rectifies(following)
+
+    def _run_with(
+        self, following: Any, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None
+    ) -> Tensor:
+        """The layer and the rectifier after it, which works in place."""
+        in_training = bool(training and self.trainable)
+        if (
+            mask is None
+            and rectifies(following)
+            and inputs.is_floating_point()
+            and is_unobserved(self, following)
+            and not (in_training and self._needs_formula(inputs, mask))
+        ):
+            return self._channels_back(torch.relu_(self._normalize(inputs, in_training)), inputs)
+        outputs: Tensor = following._run(self._run(inputs, training=training, mask=mask))
+        return outputs
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         if not -len(input_shape) <= self.axis < len(input_shape):
@@ -156,8 +173,16 @@ class BatchNormalization(Layer):
     def _add_average(self, name: str, shape: Shape, initializer: Any) -> Any:
         return self.add_weight(name=name, shape=shape, initializer=initializer, trainable=False, autocast=False)
 
+    def _needs_formula(self, x: Tensor, mask: Tensor | None) -> bool:
+        """Whether torch's kernel does not do in training: a single value a channel has no unbiased variance, say."""
+        is_joint = self.synchronized and replicas.everybody().count > 1
+        return mask is not None or self.renorm or is_joint or x.numel() <= x.shape[self.axis]
+
     def _normalize(self, inputs: Tensor, in_training: bool) -> Tensor:
-        """By torch's kernel: with the batch's statistics, which go into the moving averages, or with these."""
+        """By torch's kernel: with the batch's statistics, which go into the moving averages, or with these.
+
+        The outputs have the channels where the kernel wants them; `_channels_back` puts them where they were.
+        """
         x = self._channels_second(inputs)
         gamma: Tensor | None = self.gamma
         beta: Tensor | None = self.beta
@@ -169,8 +194,7 @@ class BatchNormalization(Layer):
             mean, variance = mean.to(dtype), variance.to(dtype)
             gamma, beta = (None if weight is None else weight.to(dtype) for weight in (gamma, beta))
         if not in_training:
-            outputs = _kernel(x, gamma, beta, mean, variance, False, 0.0, self.epsilon)
-            return self._channels_back(outputs, inputs)
+            return _kernel(x, gamma, beta, mean, variance, False, 0.0, self.epsilon)
         # The kernel would add the unbiased variance to the moving one, and Keras adds the biased: it goes aside first.
         unbiased = torch.zeros_like(variance)
         outputs = _kernel(x, gamma, beta, mean, unbiased, True, 1 - self.momentum, self.epsilon)
@@ -179,7 +203,7 @@ class BatchNormalization(Layer):
         if is_narrow:
             self.moving_mean.copy_(mean)
             self.moving_variance.copy_(variance)
-        return self._channels_back(outputs, inputs)
+        return outputs
 
     def _plan(self, rank: int) -> None:
         """How inputs are laid out for torch's kernel, which wants the channels behind the batch."""
