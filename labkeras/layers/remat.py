@@ -53,7 +53,8 @@ class RematScope:
 
     Of scopes within each other the innermost counts. Of layers within each other the outermost computes again, and
     those within it with it. Under `torch.compile`, layers that compute with a changing state of their own, such as a
-    seed, keep their results.
+    seed, keep their results; under `jit_compile=True`, which compiles both passes as one, the compiler decides what is
+    kept.
 
     Args:
         mode: which layers.
@@ -185,7 +186,8 @@ def _checkpointed(function: Callable[..., Any], args: Any, kwargs: dict[str, Any
     # Keywords are bound here: `checkpoint` has some of its own.
     bound = functools.partial(function, **kwargs) if kwargs else function
     if torch.compiler.is_compiling():
-        if not watch.is_harmless():
+        # Where forward and backward pass are compiled as one, the compiler decides what is kept.
+        if not (torch.compiler.is_dynamo_compiling() and watch.is_harmless()):
             return function(*args, **kwargs)
         calls.checkpointed = True
         try:

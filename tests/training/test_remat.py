@@ -385,6 +385,23 @@ def test_compiled_in_one_graph_it_is_the_same(mode: str) -> None:
 
 
 @pytest.mark.slow
+def test_with_jit_compile_it_is_the_same() -> None:
+    def build() -> labkeras.Model:
+        inputs = labkeras.Input((6,))
+        x = layers.Dropout(0.3)(layers.Dense(16, activation="gelu")(inputs))
+        return labkeras.Model(inputs, layers.Dense(3)(x))
+
+    x, y = _IMAGES[:, 0, :2].reshape(24, 6), np.eye(3, dtype=np.float32)[_CLASSES]
+    losses = []
+    for scope in (None, RematScope()):
+        model = _made(build, scope)
+        model.compile("sgd", "mse", jit_compile=True)
+        set_random_seed(3)
+        losses.append(model.fit(x, y, batch_size=8, epochs=2, verbose=0).history["loss"])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-6)
+
+
+@pytest.mark.slow
 def test_compiled_it_keeps_less() -> None:
     def build() -> labkeras.Model:
         return labkeras.Sequential([labkeras.Input((64,)), *(layers.Dense(64, activation=_wavy) for _ in range(4))])
