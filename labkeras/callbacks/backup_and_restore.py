@@ -36,7 +36,8 @@ class BackupAndRestore(Callback):
     A run that goes on ends with the weights and the History that it would have had without the interruption, bit for
     bit: the backup holds the weights, the optimizer's state, the states of the random generators and of the other
     callbacks, and the place. It is one file, which is written whole or not at all. The program must make the model,
-    data and callbacks as it did before.
+    data and callbacks as it did before. Data that does not begin anew with each epoch, as a generator's, or with a
+    `steps_per_epoch` that leaves some over, begins anew with the program.
 
     Args:
         backup_dir: folder for the backup, of this run alone; made if it is not there.

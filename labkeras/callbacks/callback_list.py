@@ -69,6 +69,7 @@ class CallbackList(Callback):
             backup.others = [callback for callback in self.callbacks if callback not in self._backups]
         self.history = next((callback for callback in self.callbacks if isinstance(callback, History)), None)
         self._listeners: dict[str, list[Callback]] = {}
+        self._listening: set[Mode] = set()
         self.set_model(model)
         self.set_params(params)
 
@@ -95,7 +96,7 @@ class CallbackList(Callback):
         Args:
             mode: "train", "test" or "predict".
         """
-        return any(self._listeners[hook] for hook in BATCH_HOOKS[mode])
+        return mode in self._listening  # asked in each step
 
     @property
     def handles_nan(self) -> bool:
@@ -180,10 +181,13 @@ class CallbackList(Callback):
         return any(isinstance(callback, kind) for callback in self.callbacks)
 
     def _find_listeners(self) -> None:
+        self._listening = set()
         for mode, hooks in BATCH_HOOKS.items():
             called = [callback for callback in self.callbacks if callback.needs_batch_hooks(mode)]
             for hook in hooks:
                 self._listeners[hook] = [callback for callback in called if overrides(callback, hook)]
+            if any(self._listeners[hook] for hook in hooks):
+                self._listening.add(mode)
 
     def _call(self, hook: str, batch: int, logs: Logs | None) -> None:
         numbers: dict[str, Any] | None = None

@@ -1,6 +1,6 @@
 """Logs as plain numbers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,30 +15,34 @@ def python_logs(logs: Mapping[str, Any] | None) -> dict[str, Any]:
 
     Scalars on an accelerator are fetched together, so that it is waited for once.
     """
-    items = list(_flat(logs or {}))
-    remote = [i for i, (_, value) in enumerate(items) if _is_scalar_tensor(value) and value.device.type != "cpu"]
-    if len(remote) > 1:
-        numbers = torch.stack([items[i][1].detach().float() for i in remote]).tolist()
-        for i, number in zip(remote, numbers, strict=True):
-            items[i] = (items[i][0], number)
-    return {name: _number(value) for name, value in items}
+    numbers: dict[str, Any] = {}
+    if logs is None:
+        return numbers
+    remote: dict[str, Tensor] = {}
+    _take(logs, numbers, remote)
+    if remote:
+        values = torch.stack([value.detach().float() for value in remote.values()]).tolist()
+        numbers.update(zip(remote, values, strict=True))
+    return numbers
 
 
-def _flat(logs: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _take(logs: Mapping[str, Any], numbers: dict[str, Any], remote: dict[str, Tensor]) -> None:
+    """Takes logs into `numbers`; scalars that must be fetched keep their place there, and are in `remote` too."""
     for name in sorted(logs):
         value = logs[name]
-        if isinstance(value, Mapping):
-            yield from _flat(value)
+        # Tensors first: they are what logs hold, after each batch.
+        if isinstance(value, Tensor):
+            if value.ndim == 0 and not value.is_cpu:
+                remote[name] = value
+            numbers[name] = value if value.ndim > 0 or name in remote else float(value)
+        elif isinstance(value, Mapping):
+            _take(value, numbers, remote)
         else:
-            yield name, value
-
-
-def _is_scalar_tensor(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.ndim == 0
+            numbers[name] = _number(value)
 
 
 def _number(value: Any) -> Any:
-    if isinstance(value, Tensor | np.ndarray) and value.ndim > 0:
+    if isinstance(value, np.ndarray) and value.ndim > 0:
         return value
     try:
         return float(value)
