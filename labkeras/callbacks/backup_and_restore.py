@@ -109,7 +109,8 @@ class BackupAndRestore(Callback):
 
     def resume_batch(self) -> None:
         """Called after the batches that were trained on before the interruption have been passed over."""
-        assert self._resumed is not None
+        if self._resumed is None:
+            return
         set_random_state(_own(self._resumed["random"]))
         _restore_metrics(self.model, _own(self._resumed["metrics"]))
         self._counter.last, self._counter.waiting = self._resumed["batch"] - 1, 0

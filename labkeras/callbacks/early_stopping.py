@@ -5,6 +5,7 @@ from typing import Any
 
 from labkeras.callbacks.callback import Logs
 from labkeras.callbacks.monitor import MonitorCallback, MonitorMode
+from labkeras.callbacks.processes import is_main_process
 from labkeras.callbacks.progress import say
 
 __all__ = ["EarlyStopping"]
@@ -81,10 +82,11 @@ class EarlyStopping(MonitorCallback):
             self.model.stop_training = True
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        if self.stopped_epoch > 0 and self.verbose > 0:
+        speaks = self.verbose > 0 and is_main_process()
+        if self.stopped_epoch > 0 and speaks:
             say(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.best_weights is not None:
-            if self.verbose > 0:
+            if speaks:
                 say(f"Restoring the model's weights of the best epoch, {self.best_epoch + 1}.")
             self.model.set_weights(self.best_weights)
 

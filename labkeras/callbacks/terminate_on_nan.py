@@ -3,7 +3,7 @@
 import math
 
 from labkeras.callbacks.callback import Callback, Logs
-from labkeras.callbacks.processes import in_any_process
+from labkeras.callbacks.processes import in_any_process, is_main_process
 from labkeras.callbacks.progress import say
 from labkeras.errors import NonFiniteLossError
 
@@ -44,7 +44,8 @@ class TerminateOnNaN(Callback):
             raise _TerminationError(
                 f"NaN or Inf loss encountered at batch {batch}, counted from 0. Received: loss={float(loss or 0)}"
             )
-        say(f"Batch {batch}: Invalid loss, terminating training")
+        if is_main_process():
+            say(f"Batch {batch}: Invalid loss, terminating training")
         self.model.stop_training = True
 
 

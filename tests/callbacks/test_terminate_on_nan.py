@@ -1,3 +1,4 @@
+import sys
 from typing import Any
 
 import keras
@@ -8,6 +9,7 @@ import torch
 from labkeras.callbacks import CallbackList, TerminateOnNaN
 from labkeras.errors import NonFiniteLossError
 from tests.helpers.fake_model import FakeModel
+from tests.helpers.keras_pairs import OURS, classifier
 
 
 def stopped(callback: Any, logs: Any) -> bool:
@@ -44,3 +46,21 @@ def test_another_process_that_finds_it_ends_training_here_too(monkeypatch: pytes
 def test_a_list_says_whether_it_is_in_it() -> None:
     assert CallbackList([TerminateOnNaN()]).handles_nan
     assert not CallbackList([]).handles_nan
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)  # processes that do not agree wait for each other
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+@pytest.mark.filterwarnings("ignore")  # of torch's and Lightning's, on processes
+def test_two_processes_end_together(capfd: pytest.CaptureFixture[str]) -> None:
+    inputs = np.ones((64, 6), "float32")
+    inputs[7] = np.nan  # one row, which one of the processes has
+    model = classifier(OURS)
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    trainer = {"devices": 2, "strategy": "ddp_fork", "accelerator": "cpu"}
+    targets = np.zeros(64, int)
+    history = model.fit(
+        inputs, targets, batch_size=4, epochs=3, verbose=0, shuffle=False, callbacks=[TerminateOnNaN()], trainer=trainer
+    )
+    assert history.epoch == [0]
+    assert capfd.readouterr().out.count("Invalid loss") == 1
