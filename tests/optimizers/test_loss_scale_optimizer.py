@@ -35,7 +35,7 @@ def _scaled_gradients(steps: int = 12) -> list[list[np.ndarray[Any, Any]]]:
 
 
 def _ours(name: str = "SGD", arguments: dict[str, Any] | None = None) -> tuple[LossScaleOptimizer, list[Variable]]:
-    inner = getattr(optimizers, name)(**(arguments or {"learning_rate": 0.1}), name="inner")
+    inner = getattr(optimizers, name)(**({"learning_rate": 0.1} if arguments is None else arguments), name="inner")
     optimizer = LossScaleOptimizer(inner, initial_scale=8.0, dynamic_growth_steps=3, name="outer")
     weights = labkeras_weights()
     optimizer.build(weights)
@@ -168,6 +168,22 @@ def test_gradients_that_are_given_stay_as_they_are() -> None:
     grads = [torch.ones_like(weight) for weight in weights]
     ours.apply(grads, weights)
     assert all(bool((grad == 1).all()) for grad in grads)
+
+
+@pytest.mark.parametrize("step", [0, 3])
+def test_a_stateless_step_is_keras_and_leaves_the_optimizer_alone(step: int) -> None:
+    ours, weights = _ours("Adam", {})
+    theirs, their_weights = _theirs("Adam", {})
+    before = [variable.numpy() for variable in (*weights, *ours.variables)]
+    grads = [torch.tensor(grad) for grad in _scaled_gradients()[step]]
+    new, new_state = ours.stateless_apply(ours.variables, grads, weights)
+    expected, expected_state = theirs.stateless_apply(
+        [variable.value for variable in theirs.variables], grads, [weight.value for weight in their_weights]
+    )
+    for one, other in zip([*new, *new_state], [*expected, *expected_state], strict=True):
+        np.testing.assert_allclose(one.detach(), torch.as_tensor(other).detach().cpu(), rtol=2e-4, atol=2e-5)
+    for value, variable in zip(before, (*weights, *ours.variables), strict=True):
+        np.testing.assert_array_equal(value, variable.numpy())
 
 
 def test_the_scale_stays_a_number_that_gradients_can_be_divided_by() -> None:

@@ -16,7 +16,7 @@ from labkeras import models, naming
 from labkeras.errors import InvalidArgumentError
 from labkeras.optimizers import SGD, Adam, LossScaleOptimizer
 from labkeras.random import set_random_seed
-from tests.helpers.keras_pairs import OURS, classifier, sample_data
+from tests.helpers.keras_pairs import CLASSES, FEATURES, OURS, classifier, sample_data
 
 # Half of the last place of each type, a few dozen operations deep.
 _TOLERANCE = {"bfloat16": 2e-2, "float16": 3e-3}
@@ -264,6 +264,35 @@ def test_lightning_clips_gradients_at_their_own_scale(wrap: Callable[[], Any], w
         weights.append(model.get_weights())
     for one, other in zip(*weights, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
+
+
+def test_a_train_step_of_the_users_scales_the_loss_by_hand() -> None:
+    def make(package: Any) -> Any:
+        class Own(package.Model):  # type: ignore[misc]
+            def train_step(self, data: Any) -> dict[str, Any]:
+                x, y = data
+                self.zero_grad()
+                loss = self.compute_loss(y=y, y_pred=self(x, training=True))
+                self.optimizer.scale_loss(loss).backward()
+                weights = list(self.trainable_weights)
+                grads = [weight.value.grad for weight in weights]
+                with torch.no_grad():
+                    self.optimizer.apply(grads, weights)
+                return {"loss": loss}
+
+        inputs = package.Input((FEATURES,))
+        x = package.layers.Dense(8, activation="relu")(inputs)
+        return Own(inputs, package.layers.Dense(CLASSES, activation="softmax")(x))
+
+    ours, theirs = _pair(make, "mixed_float16")
+    x, y = sample_data()
+    losses = []
+    for model in (ours, theirs):
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        history = model.fit(x, y, batch_size=25, shuffle=False, epochs=4, verbose=0)
+        losses.append(history.history["loss"])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=3e-3)
+    assert ours.optimizer.dynamic_scale.item() == float(theirs.optimizer.dynamic_scale)
 
 
 def test_a_clipped_overflow_is_still_left_out() -> None:
