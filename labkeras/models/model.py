@@ -705,9 +705,13 @@ class Model(Layer):
 
     def _apply(self, fn: Any, recurse: bool = True) -> "Model":
         before = self.compute_dtype
+        mixed = [layer for layer in self.modules() if isinstance(layer, Layer) and layer.dtype_policy.is_mixed]
         super()._apply(fn, recurse)
         if self._reader is not None and self.compute_dtype != before:
             self._reader.move(before, self.compute_dtype)
+        if self._function is not None and any(not layer.dtype_policy.is_mixed for layer in mixed):
+            # Casts to what such layers computed in are part of the code.
+            self._function.lower(self._function.attributes, self._function.constants)
         return self
 
 

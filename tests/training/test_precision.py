@@ -379,6 +379,19 @@ def test_all_of_a_model_in_another_type(precision: str, type_name: str, toleranc
     assert model.predict(_IMAGES, verbose=0).shape == (48, 3)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float32])
+def test_a_model_of_a_mixed_policy_is_moved_to_one_type(dtype: torch.dtype) -> None:
+    labkeras.config.set_dtype_policy("mixed_float16")
+    set_random_seed(1)
+    model = _image_model(OURS)
+    expected = model(_IMAGES).detach().float()
+    moved = model.to(dtype)
+    outputs = moved(_IMAGES)
+    assert outputs.dtype is (torch.float16 if dtype is torch.float32 else dtype)
+    torch.testing.assert_close(outputs.detach().float(), expected, rtol=3e-2, atol=3e-2)
+    assert len(moved.predict(_IMAGES, verbose=0)) == len(_IMAGES)
+
+
 def test_lightnings_mixed_precision_keeps_weights_in_float32() -> None:
     _, expected = _trained(None)
     model, losses = _trained({"precision": "bf16-mixed"})
