@@ -4,7 +4,7 @@ import math
 import os
 import shutil
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ import torch
 from labkeras.callbacks.backup_file import Backup, read_backup, remove_leftovers, write_backup
 from labkeras.callbacks.batch_counter import BatchCounter
 from labkeras.callbacks.callback import Callback, Logs, Mode
-from labkeras.callbacks.learning_rates import named_optimizers
+from labkeras.callbacks.optimizer_state import optimizer_state, set_optimizer_state
 from labkeras.callbacks.processes import (
     gathered,
     in_any_process,
@@ -155,7 +155,7 @@ class BackupAndRestore(Callback):
             "random": gathered(random_state()),
             "epoch_random": gathered(self._epoch_random) if batches else [],
             "metrics": gathered(_metric_values(self.model)) if batches else [],
-            "learning_rates": [[group["lr"] for group in groups] for groups in _groups(self.model)],
+            "optimizers": optimizer_state(self.model),
             "callbacks": [[type(other).__name__, other.state_dict()] for other in self.others],
         }
         if not is_main_process():
@@ -204,9 +204,7 @@ class BackupAndRestore(Callback):
             ) from error
 
     def _restore_state(self, state: dict[str, Any]) -> None:
-        for rates, groups in zip(state["learning_rates"], _groups(self.model), strict=True):
-            for rate, group in zip(rates, groups, strict=True):
-                group["lr"] = rate  # files of weights keep it in 32 bits
+        set_optimizer_state(self.model, state["optimizers"])
         known = [[name, other] for name, other in state["callbacks"]]
         for other in self.others:
             found = next((item for item in known if item[0] == type(other).__name__), None)
@@ -231,14 +229,6 @@ def _own(states: list[Any]) -> Any:
     """What this process had; what the first one had, where the run has more processes now."""
     rank = own_rank()
     return states[rank if rank < len(states) else 0]
-
-
-def _groups(model: Any) -> Iterator[list[dict[str, Any]]]:
-    """The groups of parameters of each optimizer, which hold their learning rates."""
-    if getattr(model, "optimizer", None) is None:
-        return
-    for _, optimizer in named_optimizers(model):
-        yield getattr(getattr(optimizer, "inner_optimizer", optimizer), "param_groups", [])
 
 
 def _metric_values(model: Any) -> list[list[Any]]:

@@ -6,6 +6,7 @@ import random
 import signal
 import sys
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from labkeras import optimizers
 from labkeras.callbacks import BackupAndRestore, Callback, CallbackList, History, LambdaCallback
 from labkeras.callbacks.backup_file import read_backup, write_backup
 from labkeras.callbacks.random_state import random_state, set_random_state
@@ -52,6 +54,25 @@ def test_a_run_that_was_broken_off_ends_as_if_it_had_not_been(tmp_path: Path, so
     assert_same_run(train(folder, source=source), whole)
     assert (folder / "log.csv").read_bytes() == (tmp_path / "whole" / "log.csv").read_bytes()
     assert not (folder / "backup").exists()
+
+
+OPTIMIZERS: dict[str, Any] = {
+    "accumulating": lambda: optimizers.Adam(0.01, gradient_accumulation_steps=3),
+    "momentum": lambda: optimizers.SGD(0.05, momentum=0.9, nesterov=True),
+    "torch": lambda: partial(torch.optim.AdamW, lr=0.01, amsgrad=True),
+    "torch without slots": lambda: partial(torch.optim.SGD, lr=0.01),
+}
+
+
+@pytest.mark.filterwarnings("ignore:the optimizer is one of torch's")  # of the checkpoints of whole models
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_state_of_any_optimizer_is_kept(tmp_path: Path, name: str) -> None:
+    whole = train(tmp_path / "whole", optimizer=OPTIMIZERS[name]())
+    interrupted(tmp_path / "broken", 3, 2, optimizer=OPTIMIZERS[name]())
+    ended = train(tmp_path / "broken", optimizer=OPTIMIZERS[name]())
+    assert_same_run(ended, whole)
+    states = [run[0].optimizer.state_dict()["state"] for run in (ended, whole)]
+    assert repr(states[0]) == repr(states[1])
 
 
 def test_a_run_may_be_broken_off_again_and_again(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def data() -> tuple[np.ndarray, np.ndarray]:
     return generator.normal(size=(70, 6)).astype("float32"), generator.integers(0, 3, 70)
 
 
-def model(units: int = 8) -> Any:
+def model(units: int = 8, optimizer: Any = None) -> Any:
     """A model that has all that a backup must hold: slots, averages, statistics, and random numbers of both kinds."""
     made = models.Sequential(
         [
@@ -40,8 +40,9 @@ def model(units: int = 8) -> Any:
             layers.Dense(3, activation="softmax"),
         ]
     )
-    optimizer = optimizers.Adam(0.01, use_ema=True)
-    made.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    made.compile(
+        optimizer or optimizers.Adam(0.01, use_ema=True), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
     return made
 
 
@@ -74,18 +75,24 @@ def dies_at(epoch: int, batch: int) -> Dies:
 
 
 def train(
-    folder: Path, *more: Any, source: str = "arrays", epochs: int = 6, trainer: Any = None, **backup: Any
+    folder: Path,
+    *more: Any,
+    source: str = "arrays",
+    epochs: int = 6,
+    trainer: Any = None,
+    optimizer: Any = None,
+    **backup: Any,
 ) -> tuple[Any, Any]:
     """Trains with a backup in `folder`; returns the model and the History."""
     labkeras.utils.set_random_seed(1)
-    trained = model()
+    trained = model(optimizer=optimizer)
     listed = [
         callbacks.BackupAndRestore(folder / "backup", **backup),
         callbacks.ReduceLROnPlateau(monitor="loss", patience=0, factor=0.7, min_delta=0.5),
         callbacks.EarlyStopping(monitor="val_loss", patience=20, restore_best_weights=True),
         callbacks.ModelCheckpoint(folder / "best.keras", monitor="val_accuracy", save_best_only=True),
         callbacks.CSVLogger(folder / "log.csv"),
-        callbacks.SwapEMAWeights(swap_on_epoch=True),
+        *([callbacks.SwapEMAWeights(swap_on_epoch=True)] if optimizer is None else []),
         *more,
     ]
     x, y = data()
