@@ -29,8 +29,7 @@ def is_iterable_of_batches(x: Any) -> bool:
     """
     if isinstance(x, DataLoader | Dataset | PyDataset):
         return True
-    # A sparse matrix of SciPy's has rows to go through, and would pass for batches.
-    if isinstance(x, Mapping | list | tuple) or is_array(x) or type(x).__module__.startswith("scipy.sparse"):
+    if isinstance(x, Mapping | list | tuple) or is_array(x):
         return False
     if isinstance(x, Iterable):
         return True

@@ -24,6 +24,8 @@ __all__ = ["Converted", "as_tensor", "convert", "convert_all", "convert_at_once"
 _CONVERT_AT_ONCE = 2**26
 # Kinds of NumPy's data types that a tensor can hold: bool, signed and unsigned integers, floats, complex numbers.
 _NUMBERS = "biufc"
+# TensorFlow's and JAX's types of what is not a dense array.
+_SPARSE = ("RaggedTensor", "SparseTensor", "BCOO", "BCSR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,8 @@ class Converted:
 
 
 def is_array(value: Any) -> bool:
-    """Whether a value is one array, or something that can become one."""
-    return isinstance(value, Tensor) or any(hasattr(value, name) for name in ("__array__", "to_numpy", "__dlpack__"))
+    """Whether a value is one array, or something that can become one; a sparse one, which is refused later, too."""
+    return _is_sparse(value) or isinstance(value, Tensor) or any(hasattr(value, name) for name in ("__array__", "to_numpy", "__dlpack__"))
 
 
 def convert_all(structure: Any, role: str) -> Any:
@@ -104,20 +106,19 @@ def convert_at_once(tensor: Tensor) -> Tensor:
     return narrowed(tensor) if tensor.numel() * to_torch(None).itemsize <= _CONVERT_AT_ONCE else tensor
 
 
-def _refuse_sparse(value: Any, role: str) -> None:
-    kind = f"{type(value).__module__}.{type(value).__name__}"
+def _is_sparse(value: Any) -> bool:
     if isinstance(value, Tensor):
-        is_dense = value.layout is torch.strided and not value.is_nested
-        hint = "`to_dense()`, or `to_padded_tensor(0)` if it is nested,"
-    elif kind.startswith("scipy.sparse"):
-        is_dense, hint = False, "`toarray()`"
-    else:
-        is_dense = not type(value).__name__.startswith(("RaggedTensor", "SparseTensor", "BCOO", "BCSR"))
-        hint = "`to_tensor()`, `tf.sparse.to_dense` or `todense()`"
-    if not is_dense:
+        return value.layout is not torch.strided or value.is_nested
+    kind = type(value)
+    return kind.__module__.startswith("scipy.sparse") or kind.__name__ in _SPARSE
+
+
+def _refuse_sparse(value: Any, role: str) -> None:
+    if _is_sparse(value):
+        shape = None if isinstance(value, Tensor) and value.is_nested else getattr(value, "shape", None)
         raise DataError(
-            f"`{role}` must be dense, with rows of equal length: {hint} makes it so. Received: {kind} of shape="
-            f"{getattr(value, 'shape', None)}"
+            f"`{role}` must be dense, with rows of equal length: `toarray()`, `to_dense()`, `to_tensor()` or whatever "
+            f"its library has makes it so. Received: {type(value).__module__}.{type(value).__name__} of shape={shape}"
         )
 
 

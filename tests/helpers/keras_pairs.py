@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 import labkeras
-from labkeras import callbacks, layers, losses, metrics, models, optimizers
+from labkeras import callbacks, constraints, layers, losses, metrics, models, optimizers, regularizers
 
 __all__ = ["OURS", "classifier", "fit_both", "pair", "sample_data", "same_history"]
 
@@ -20,10 +20,12 @@ OURS = SimpleNamespace(
     Sequential=models.Sequential,
     Layer=labkeras.Layer,
     callbacks=callbacks,
+    constraints=constraints,
     layers=layers,
     losses=losses,
     metrics=metrics,
     optimizers=optimizers,
+    regularizers=regularizers,
 )
 """labkeras under Keras's names, for builders that make the same model in both."""
 
