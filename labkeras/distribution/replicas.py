@@ -16,6 +16,7 @@ from torch import Tensor
 
 __all__ = [
     "Place",
+    "Step",
     "alone",
     "averaged",
     "busy",
@@ -56,29 +57,35 @@ class Place:
         return slice(-(-rows * self.rank // self.count), -(-rows * (self.rank + 1) // self.count))
 
 
-class _Step:
-    """A step that the replicas do together: how many samples each has travels while they compute."""
+class Step:
+    """A step that the replicas do together: how many samples each has, and whether it has to end, travels meanwhile."""
 
-    def __init__(self, place: Place, rows: int, device: torch.device) -> None:
+    def __init__(self, place: Place, rows: int, device: torch.device, has_to_end: bool = False) -> None:
         self.place = place
         self.rows = rows
-        self._total = torch.tensor(float(rows), device=device)
-        self._work = dist.all_reduce(self._total, group=place.group, async_op=True)
+        self._sums = torch.tensor([float(rows), float(has_to_end)], device=device)
+        self._work = None if place.count == 1 else dist.all_reduce(self._sums, group=place.group, async_op=True)
 
     def mean_rows(self) -> Tensor:
         """The mean number of samples of the replicas."""
+        return self._arrived()[0] / self.place.count
+
+    def ending(self) -> Tensor:
+        """How many replicas have to end."""
+        return self._arrived()[1]
+
+    def _arrived(self) -> Tensor:
         if self._work is not None:
             self._work.wait()
             self._work = None
-            self._total /= self.place.count
-        return self._total
+        return self._sums
 
 
 class _State:
     """What this process is doing."""
 
     place: Place | None = None
-    step: _Step | None = None
+    step: Step | None = None
 
 
 _state = _State()
@@ -132,21 +139,19 @@ def alone() -> Any:
 
 
 @contextmanager
-def in_step(rows: int, device: torch.device) -> Iterator[None]:
+def in_step(rows: int, device: torch.device, has_to_end: bool = False) -> Iterator[Step]:
     """Within it, the replicas compute the loss of one batch together. Each must enter it.
 
     Args:
         rows: how many samples this replica has; 0 if it has none, and computes with a stand-in.
         device: where the losses are.
+        has_to_end: whether this replica has to end, which the step tells the others.
     """
-    place = _state.place
-    if place is None or place.count == 1:
-        yield
-        return
-    _state.step = _Step(place, rows, device)
+    step = Step(current(), rows, device, has_to_end)
+    _state.step = step if step.place.count > 1 else None
     try:
-        yield
-        _state.step.mean_rows()  # a model without losses may not have waited for it
+        yield step
+        step.ending()  # a model without losses may not have waited for the message
     finally:
         _state.step = None
 

@@ -1,7 +1,9 @@
 """Processes: the LightningModule of a run of several processes, and what comes home from those that end with it."""
 
 import shutil
+import signal
 import tempfile
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -30,6 +32,9 @@ from labkeras.training.devices import DevicePlan
 from labkeras.training.lit_model import LitModel
 
 __all__ = ["JointLitModel", "Luggage", "joint_module", "optimizers_of"]
+
+# In how many steps an accelerator is asked once whether a process has to end.
+_LOOK_EVERY = 32
 
 
 def joint_module(plan: DevicePlan, trainer: pl.Trainer, *arguments: Any) -> "JointLitModel":
@@ -67,6 +72,7 @@ class JointLitModel(LitModel):
     """What brings the outcome home, where processes end with the run."""
     _spare: Any = None
     _may_stop = False
+    _has_to_end = False
 
     def setup(self, stage: str) -> None:
         """Finds out where this process stands, and makes its state its own."""
@@ -100,6 +106,8 @@ class JointLitModel(LitModel):
             for callback in self.callbacks.callbacks
             if not isinstance(callback, ProgbarLogger | History)
         )
+        self._ending: list[Tensor] = []
+        _on_sigterm(self._note_end)
         self._may_stop = in_any_process(listening or self.steps.updates_itself)
         # Where Lightning does not do the step, its strategy does not reduce gradients either.
         self._reducing = [] if self.automatic_optimization else _reducing(optimizers_of(self.model, self.compiled))
@@ -113,6 +121,15 @@ class JointLitModel(LitModel):
         super().on_train_end()
         for end in self._reducing:
             end()
+
+    def on_validation_start(self) -> None:
+        if not self._in_fit:
+            _on_sigterm(signal.SIG_DFL)
+        super().on_validation_start()
+
+    def on_predict_start(self) -> None:
+        _on_sigterm(signal.SIG_DFL)
+        super().on_predict_start()
 
     def on_predict_end(self) -> None:
         self.predictions = _in_order(self.predictions)
@@ -135,10 +152,26 @@ class JointLitModel(LitModel):
             if not rows:
                 self.predictions[-1] = part(self.predictions[-1], slice(0, 0))
             return
-        with replicas.in_step(rows, self.device):
+        with replicas.in_step(rows, self.device, self._has_to_end) as step:
             super()._run_step(mode, run, x, y, weight)
         if mode == "train":
+            self._leave_together(step.ending())
             self._agree()
+
+    def _leave_together(self, ending: Tensor) -> None:
+        """Ends all processes after the step in which one was told to; one that ends alone would leave others waiting.
+
+        Lightning's handler talks to the other processes within the signal, whatever they are just talking about.
+        """
+        self._ending.append(ending)
+        if ending.device.type != "cpu" and len(self._ending) < _LOOK_EVERY:
+            return  # a look makes an accelerator wait
+        ending, self._ending = torch.stack(self._ending).sum(), []
+        if ending.item():
+            raise SystemExit(128 + signal.SIGTERM)
+
+    def _note_end(self, *_: Any) -> None:
+        self._has_to_end = True
 
     def _agree(self) -> None:
         """Stops all processes after the step in which one wants to; one that stops alone would leave others waiting."""
@@ -234,6 +267,12 @@ def _reduce_in_place(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -
     params = [param for group in optimizer.param_groups for param in group["params"] if param.grad is not None]
     for param, grad in zip(params, replicas.averaged([param.grad for param in params]), strict=True):
         param.grad = grad
+
+
+def _on_sigterm(handler: Any) -> None:
+    """Sets what the signal does until the end of the run, when Lightning sets it back."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _draw_alike() -> None:

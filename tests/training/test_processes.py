@@ -62,7 +62,7 @@ def _arrays(batch_size: int, **arguments: Any) -> list[Any]:
 
 def _in_order(batch_size: int) -> list[Any]:
     model = _compiled()
-    return _outcome(model, model.fit(X, Y, batch_size, 2, 0, shuffle=False, steps_per_epoch=5))
+    return _outcome(model, model.fit(X, Y, batch_size, 4, 0, shuffle=False, steps_per_epoch=1))
 
 
 def _loader(batch_size: int, shuffle: bool = True) -> list[Any]:
