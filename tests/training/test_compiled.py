@@ -10,7 +10,7 @@ import torch
 import torchmetrics
 
 from labkeras import Input, Model, layers, optimizers
-from labkeras.errors import InvalidArgumentError, InvalidTypeError, UnknownComponentError, UnsupportedArgumentError
+from labkeras.errors import InvalidArgumentError, InvalidTypeError, UnknownComponentError
 from tests.helpers.keras_pairs import OURS, classifier, fit_both, pair, sample_data
 
 X, Y = sample_data()
@@ -238,7 +238,7 @@ def test_an_optimizer_of_other_weights_is_refused() -> None:
         ({"loss": "mse", "loss_weights": "x"}, InvalidArgumentError, "`loss_weights` must be a number"),
         ({"loss": "mse", "optimizer": None}, InvalidArgumentError, "Received: optimizer=None"),
         ({"loss": "mse", "steps_per_execution": 0}, InvalidArgumentError, "Received: steps_per_execution=0"),
-        ({"loss": "mse", "jit_compile": True}, UnsupportedArgumentError, "`jit_compile=True` yet"),
+        ({"loss": "mse", "jit_compile": "always"}, InvalidArgumentError, "jit_compile='always'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_when_compiling(arguments: dict[str, Any], error: type, words: str) -> None:

@@ -82,7 +82,7 @@ class CompiledSteps(EagerSteps):
         """The program for a batch, with the batch's tensors; None if there is none, and none is to be made now."""
         table = self._tables.get(mode)
         if table is None:
-            table = self._tables[mode] = self._table(mode)
+            table = self._begin(mode, (x, y, weight))
         if type(x) is Tensor and type(y) is Tensor and weight is None:
             leaves = [x, y]
             key: Hashable = (phase, x.shape, x.stride(), x.dtype, y.shape, y.stride(), y.dtype)
@@ -94,12 +94,23 @@ class CompiledSteps(EagerSteps):
             program = self._made(mode, table, key, (x, y, weight), leaves)
         return None if program is None else (program, leaves)
 
+    def _begin(self, mode: str, batch: tuple[Any, Any, Any]) -> Table:
+        """Looks at the state of the model, and finds the programs for it."""
+        try:
+            self._settle(mode, batch)
+        except Exception as error:  # the step itself will say so in its own words
+            table = Table([], refused=_reason(error))
+        else:
+            table = self._table(mode)
+        self._tables[mode] = table
+        return table
+
     def _made(
         self, mode: str, table: Table, key: Hashable, batch: tuple[Any, Any, Any], leaves: list[Tensor]
     ) -> Program | None:
         reason = "there is no batch to compile for"
         modules = [self.model, *(() if self.compiled is None else self._metric_modules())]
-        for stage in self._stages(mode, batch):
+        for stage in self._stages(mode):
             try:
                 program = table.programs[key] = Program(stage(), batch, leaves, modules)
                 return program
@@ -108,11 +119,10 @@ class CompiledSteps(EagerSteps):
         table.refused = reason
         return None
 
-    def _stages(self, mode: str, batch: tuple[Any, Any, Any]) -> list[Callable[[], Stage]]:
+    def _stages(self, mode: str) -> list[Callable[[], Stage]]:
         """What to try to compile, the best first."""
         if mode == "predict":
-            return [lambda: Prediction(self)]
-        self._settle(batch)
+            return [partial(Prediction, self)]
         outside = keeps_metrics_outside(self)
         places = [True] if outside else [False, True]
         if mode == "test":
@@ -121,9 +131,9 @@ class CompiledSteps(EagerSteps):
         kinds: list[Callable[..., Stage]] = [Training] if optimizer.is_traceable() else []
         return [partial(kind, self, place) for kind in (*kinds, SplitTraining) for place in places]
 
-    def _settle(self, batch: tuple[Any, Any, Any]) -> None:
+    def _settle(self, mode: str, batch: tuple[Any, Any, Any]) -> None:
         """Has losses and metrics made that wait for the first batch."""
-        if self.compiled.is_settled:
+        if mode == "predict" or self.compiled.is_settled:
             return
         model = self.model
         with torch.inference_mode(False), torch.no_grad(), values_kept([*model.parameters(), *model.buffers()]):

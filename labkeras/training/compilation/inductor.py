@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule
 
+from labkeras.training.compilation.kernels import keep_kernels
+
 __all__ = ["made_program", "missing_compiler"]
 
 Program = Callable[..., Sequence[Tensor]]
@@ -25,6 +27,7 @@ def made_program(graph: GraphModule, examples: Sequence[Tensor]) -> Program:
     """
     import torch._inductor as inductor  # a second to import, which only compiling should cost
 
+    keep_kernels(graph)
     for node in graph.graph.nodes:
         node.meta.clear()  # what was recorded about shapes, in a way that inductor would have in its own
     with warnings.catch_warnings(), torch.no_grad():
