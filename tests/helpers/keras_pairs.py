@@ -49,7 +49,7 @@ def classifier(package: Any) -> Any:
 
 def pair(make: Callable[[Any], Any] = classifier, **compile_arguments: Any) -> tuple[Any, Any]:
     """A model of ours and the same one of Keras's, compiled if there is something to compile them with."""
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     ours, theirs = make(OURS), make(keras)
     ours.set_weights(theirs.get_weights())
     if compile_arguments:

@@ -52,7 +52,7 @@ def test_training_is_that_of_keras(name: str) -> None:
 
 def compiled_pair(case: Case) -> tuple[Any, Any]:
     """A model of ours and the same one of Keras's, compiled alike."""
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     ours, theirs = case.model(OURS), case.model(keras)
     ours.set_weights(theirs.get_weights())
     ours.compile(**case.compiled(OURS))
