@@ -99,6 +99,8 @@ FITS: dict[str, dict[str, Any]] = {
     "class weights": {"class_weight": {0: 1.0, 1: 3.0, 2: 0.5}},
     "sample weights": {"sample_weight": np.linspace(0.1, 2.0, len(X)).astype("float32")},
     "initial epoch": {"initial_epoch": 3, "epochs": 5},
+    "no epoch": {"initial_epoch": 5, "epochs": 5},
+    "less than no epoch": {"initial_epoch": 7, "epochs": 5},
     "one batch": {"batch_size": 64},
 }
 
