@@ -8,9 +8,11 @@ if TYPE_CHECKING:
     from labkeras.graph.input import Input as Input
     from labkeras.graph.input import InputLayer as InputLayer
     from labkeras.layers.activations.activation import Activation as Activation
+    from labkeras.layers.attention.multi_head_attention import MultiHeadAttention as MultiHeadAttention
     from labkeras.layers.convolutional.conv2d import Conv2D as Conv2D
     from labkeras.layers.convolutional.conv2d import Conv2D as Convolution2D  # noqa: F401  # Keras's second name
     from labkeras.layers.core.dense import Dense as Dense
+    from labkeras.layers.core.einsum_dense import EinsumDense as EinsumDense
     from labkeras.layers.core.embedding import Embedding as Embedding
     from labkeras.layers.input_spec import InputSpec as InputSpec
     from labkeras.layers.layer import Layer as Layer
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from labkeras.layers.merging.concatenate import concatenate as concatenate
     from labkeras.layers.normalization.batch_normalization import BatchNormalization as BatchNormalization
     from labkeras.layers.normalization.layer_normalization import LayerNormalization as LayerNormalization
+    from labkeras.layers.pooling.global_average_pooling1d import GlobalAveragePooling1D as GlobalAveragePooling1D
+    from labkeras.layers.pooling.global_average_pooling1d import GlobalAveragePooling1D as GlobalAvgPool1D  # noqa: F401  # Keras's second name
     from labkeras.layers.pooling.global_average_pooling2d import GlobalAveragePooling2D as GlobalAveragePooling2D
     from labkeras.layers.pooling.global_average_pooling2d import GlobalAveragePooling2D as GlobalAvgPool2D  # noqa: F401  # Keras's second name
     from labkeras.layers.pooling.max_pooling2d import MaxPooling2D as MaxPool2D  # noqa: F401  # Keras's second name
@@ -34,6 +38,7 @@ __all__, __getattr__, __dir__ = exports(__name__)
 # Keras's second names of the same classes: for `from labkeras.layers import …`; the registry knows the first ones.
 ALIASES = {
     "Convolution2D": "Conv2D",
+    "GlobalAvgPool1D": "GlobalAveragePooling1D",
     "GlobalAvgPool2D": "GlobalAveragePooling2D",
     "MaxPool2D": "MaxPooling2D",
 }
