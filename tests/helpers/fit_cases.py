@@ -13,7 +13,6 @@ from torch.utils.data import DataLoader, TensorDataset
 from labkeras.utils import PyDataset
 from tests.helpers.fit_models import (
     adding_loss,
-    convolutional,
     frozen,
     masked_classifier,
     mlp,
@@ -24,7 +23,6 @@ from tests.helpers.fit_models import (
     subclassed_dict,
     tagger,
     two_heads,
-    two_inputs,
     with_own_loss,
     with_own_metrics,
 )
@@ -34,10 +32,13 @@ __all__ = [
     "CASES",
     "CLASSIFIED",
     "SPARSE",
+    "ONE_HOT",
     "WEIGHTS",
     "Case",
     "REAL",
     "X",
+    "both",
+    "by_name",
     "Y",
     "forever",
     "loader",
@@ -75,10 +76,6 @@ class Case:
     tolerance: float = 1e-5
 
 
-def images(package: Any) -> tuple[Any, ...]:
-    return np.random.default_rng(5).integers(0, 256, (SAMPLES, 6, 6, 1)).astype("uint8"), Y
-
-
 def words(package: Any) -> tuple[Any, ...]:
     return WORDS, Y
 
@@ -98,11 +95,6 @@ def by_name(package: Any) -> tuple[Any, ...]:
 def forever(package: Any) -> tuple[Any, ...]:
     starts = itertools.cycle(range(0, SAMPLES, 10))
     return (((X[start : start + 10], Y[start : start + 10]) for start in starts),)
-
-
-def weighted_forever(package: Any) -> tuple[Any, ...]:
-    starts = itertools.cycle(range(0, SAMPLES, 10))
-    return (((X[s : s + 10], Y[s : s + 10], WEIGHTS[s : s + 10]) for s in starts),)
 
 
 def numbered(package: Any, **arguments: Any) -> Any:
@@ -334,40 +326,6 @@ CASES: dict[str, Case] = {
     "stop_training within an epoch": Case(
         CLASSIFIED, fit=lambda package: {"callbacks": [Stopper()(package)[1]], "validation_data": (X, Y)}
     ),
-    # data
-    "a generator": Case(
-        CLASSIFIED, data=forever, fit=plain(steps_per_epoch=5, batch_size=None), evaluated=lambda package: (X, Y)
-    ),
-    "a generator with weights": Case(
-        plain(optimizer="sgd", loss=SPARSE, weighted_metrics=["accuracy"]),
-        data=weighted_forever,
-        fit=plain(steps_per_epoch=3, batch_size=None, epochs=4),
-        evaluated=lambda package: (X, Y),
-    ),
-    "a PyDataset": Case(CLASSIFIED, data=lambda package: (numbered(package),), fit=plain(batch_size=None)),
-    # Keras with threads gives a batch of the pass before again: the one that it built the model on.
-    "a PyDataset with threads": Case(
-        CLASSIFIED,
-        data=lambda package: (numbered(package, **({"workers": 2} if package is OURS else {})),),
-        fit=plain(batch_size=None),
-    ),
-    "a PyDataset with class_weight": Case(
-        CLASSIFIED, data=lambda package: (numbered(package),), fit=plain(batch_size=None, class_weight={1: 3.0})
-    ),
-    "a PyDataset with steps_per_epoch": Case(
-        CLASSIFIED, data=lambda package: (numbered(package),), fit=plain(batch_size=None, steps_per_epoch=3, epochs=4)
-    ),
-    "a DataLoader": Case(CLASSIFIED, data=lambda package: (loader(package),), fit=plain(batch_size=None)),
-    "a DataLoader that drops the last batch": Case(
-        CLASSIFIED, data=lambda package: (loader(package, drop_last=True),), fit=plain(batch_size=None)
-    ),
-    "a DataLoader with steps_per_epoch": Case(
-        CLASSIFIED, data=lambda package: (loader(package),), fit=plain(batch_size=None, steps_per_epoch=3, epochs=4)
-    ),
-    "float64": Case(CLASSIFIED, data=lambda package: (X.astype("float64"), Y)),
-    "tensors": Case(CLASSIFIED, data=lambda package: (torch.tensor(X), torch.tensor(Y))),
-    "inputs by name": Case(CLASSIFIED, two_inputs, lambda package: ({"b": REAL, "a": X}, Y)),
-    "images of bytes": Case(CLASSIFIED, convolutional, images, tolerance=2e-5),
     # models
     "masks": Case(plain(optimizer="adam", loss=SPARSE, metrics=["accuracy"]), masked_classifier, words, tolerance=2e-5),
     "masks of the loss and the metrics": Case(CLASSIFIED, tagger, tags),

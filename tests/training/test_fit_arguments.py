@@ -22,16 +22,26 @@ from tests.helpers.fit_cases import (
     numbered,
     plain,
 )
+from tests.helpers.fit_data_cases import DATA_CASES
 from tests.helpers.fit_models import mlp
 from tests.helpers.keras_pairs import FEATURES, OURS, SAMPLES, same_history
 
 DEFAULTS: dict[str, Any] = {"epochs": 3, "batch_size": 16, "shuffle": False, "verbose": 0}
 
 
-@pytest.mark.filterwarnings("ignore:Your input ran out of data", "ignore:the data ended after")
-@pytest.mark.parametrize("name", CASES)
+ALL = CASES | DATA_CASES
+
+
+@pytest.mark.filterwarnings("ignore:the data ended after")
+# Keras's, on what labkeras has nothing to say about:
+@pytest.mark.filterwarnings(
+    "ignore:Your input ran out of data",
+    "ignore:Gradients do not exist:UserWarning",
+    r"ignore:[\s\S]*The structure of `inputs` doesn't match",
+)
+@pytest.mark.parametrize("name", ALL)
 def test_training_is_that_of_keras(name: str) -> None:
-    case = CASES[name]
+    case = ALL[name]
     ours, theirs = compiled_pair(case)
     histories = [
         model.fit(*case.data(package), **{**DEFAULTS, **case.fit(package)})
