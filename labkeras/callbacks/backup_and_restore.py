@@ -142,11 +142,11 @@ class BackupAndRestore(Callback):
 
     def _save(self, epoch: int, batches: int, logs: Logs | None) -> None:
         """Backs up the run as it is before an epoch, or after so many batches of it."""
+        # All processes take part: each has random generators and metrics of its own.
         loss = (logs or {}).get("loss")
-        if loss is not None and not math.isfinite(loss):
+        if in_any_process(isinstance(loss, float) and not math.isfinite(loss)):
             # Differs from Keras: a model that is spoilt is no backup; the last good one stays.
             return
-        # All processes take part: each has random generators and metrics of its own.
         state = {
             "version": _VERSION,
             "epoch": epoch,

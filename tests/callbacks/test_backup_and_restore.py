@@ -149,6 +149,36 @@ def test_it_goes_on_at_the_epoch_at_which_keras_does(tmp_path: Path, package: An
     assert seen == ([0, 1, 2, 1, 2, 3] if save_freq != "epoch" else [0, 1, 2, 2, 3])
 
 
+def test_a_loop_is_told_of_epoch_and_batch_and_gets_back_what_there_was_after_it(tmp_path: Path) -> None:
+    callbacks = backing_up(tmp_path, save_freq=2)
+    callbacks.on_train_begin()
+    callbacks.on_epoch_begin(3)
+    in_order = torch.randperm(5)
+    for batch in range(2):
+        torch.rand(1)
+        callbacks.model.metrics[0].update_state(torch.tensor(float(batch)))
+        callbacks.on_train_batch_end(batch, {"loss": 1.0})
+    expected = torch.rand(3)
+
+    again = backing_up(tmp_path, save_freq=2)
+    again.on_train_begin()
+    assert (again.model._initial_epoch, again.model._initial_batch) == (3, 2)
+    again.on_epoch_begin(3)
+    assert (again.model._initial_epoch, again.model._initial_batch) == (None, None)
+    assert torch.equal(torch.randperm(5), in_order)
+    again.resume_batch()
+    assert torch.equal(torch.rand(3), expected)
+    assert float(again.model.metrics[0].result()) == 0.5
+    # Batch 3 is the second since the backup.
+    assert [again_saves(again, tmp_path, batch) for batch in (2, 3)] == [False, True]
+
+
+def again_saves(callbacks: CallbackList, folder: Path, batch: int) -> bool:
+    before = (folder / "latest.zip").read_bytes()
+    callbacks.on_train_batch_end(batch, {"loss": 1.0})
+    return (folder / "latest.zip").read_bytes() != before
+
+
 # --- real kills -------------------------------------------------------------------------------------------------------
 
 
