@@ -10,7 +10,7 @@ from torch import Tensor
 
 from labkeras.nest import map_structure
 from labkeras.training.compilation.inductor import made_program
-from labkeras.training.compilation.recording import record
+from labkeras.training.compilation.recording import record, values_kept
 from labkeras.training.compilation.stages import Stage
 
 __all__ = ["Program", "Programs", "Table"]
@@ -34,7 +34,7 @@ class Program:
         modules: the modules that run.
 
     Raises:
-        NotRecordableError: if the stage does what no graph of operations can hold.
+        NotRecordableError: if the stage does what no graph of operations can hold. What inductor raises comes as it is.
     """
 
     def __init__(
@@ -46,6 +46,10 @@ class Program:
             self._uses = [place for place, used in enumerate(recording.uses) if used]
             examples = [leaf.clone() for leaf in self._used(leaves)]
             self._run = made_program(recording.graph, [*self._tensors, *examples])
+            stage.begin()
+            # What inductor makes can fail when it runs; that must not be in the middle of a step.
+            with torch.no_grad(), values_kept(self._tensors):
+                self._run(*self._tensors, *examples)
         self._stage = stage
 
     def __call__(self, batch: tuple[Any, Any, Any], leaves: Sequence[Tensor]) -> Any:
