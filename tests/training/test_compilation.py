@@ -314,6 +314,12 @@ def test_random_layers_are_reproducible(made: list[Any]) -> None:
     assert run(compiled(make()), seed=6)[0] != first[0]
 
 
+@pytest.mark.parametrize("trainer", [{"gradient_clip_val": 0.1}, {"precision": "bf16-mixed"}])
+def test_a_loss_that_lightning_goes_backward_from_knows_its_gradients(trainer: Any, made: list[Any]) -> None:
+    check_equal(build, {"trainer": trainer})
+    assert len(made) == 1
+
+
 # --- what cannot be compiled ------------------------------------------------------------------------------------------
 
 
@@ -375,6 +381,31 @@ def test_run_eagerly_wins_with_a_warning(made: list[Any]) -> None:
         model = compiled(build(), run_eagerly=True)
     run(model)
     assert not made
+
+
+class CountsBatches(metrics.Metric):
+    """Somebody's metric, which keeps its state where no graph has it."""
+
+    def __init__(self) -> None:
+        super().__init__(name="batches")
+        self.count = 0
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        self.count += int(y_pred.sum().item() > -1e9)
+
+    def result(self) -> Tensor:
+        return torch.tensor(float(self.count))
+
+    def reset_state(self) -> None:
+        self.count = 0
+
+
+def test_a_metric_that_cannot_be_recorded_takes_in_the_outputs_of_the_graph(made: list[Any]) -> None:
+    logs, _ = run(compiled(build(), jit_compile=False, metrics=[CountsBatches(), "accuracy"]))
+    jit_logs, _ = run(compiled(build(), metrics=[CountsBatches(), "accuracy"]))
+    assert jit_logs["batches"] == logs["batches"] == [4.0, 4.0, 4.0]
+    np.testing.assert_allclose(jit_logs["accuracy"], logs["accuracy"])
+    assert len(made) == 1
 
 
 # --- torch's compiler -------------------------------------------------------------------------------------------------

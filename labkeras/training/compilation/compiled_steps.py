@@ -13,6 +13,7 @@ from labkeras.training.compilation.programs import Program, Programs, Table
 from labkeras.training.compilation.recording import NotRecordableError, values_kept
 from labkeras.training.compilation.stages import (
     Evaluation,
+    Loss,
     Prediction,
     SplitTraining,
     Stage,
@@ -42,12 +43,17 @@ class CompiledSteps(EagerSteps):
             keeper.programs = Programs()
         self._programs: Programs = keeper.programs
         self._tables: dict[str, Table] = {}
+        self._is_eager = False
 
     def train(self, x: Any, y: Any, weight: Any) -> None:
         optimizer = self.compiled.optimizer
         phase = optimizer.phase()
         if phase is None or not self._run("train", phase, x, y, weight):
-            super().train(x, y, weight)
+            self._is_eager = True
+            try:
+                super().train(x, y, weight)
+            finally:
+                self._is_eager = False
             self._say_why_not("train")
 
     def test(self, x: Any, y: Any, weight: Any) -> None:
@@ -63,6 +69,17 @@ class CompiledSteps(EagerSteps):
         outputs = super().predict(x)
         self._say_why_not("predict")
         return outputs
+
+    def forward(self, x: Any, y: Any, weight: Any, training: bool) -> tuple[Tensor, Any]:
+        """The loss of a batch, and the model's outputs; in training the loss knows its gradients."""
+        if training and not self._is_eager:
+            found = self._program("loss", (), x, y, weight)
+            if found is not None:
+                program, leaves = found
+                results: tuple[Tensor, Any] = program((x, y, weight), leaves)
+                return results
+            self._say_why_not("loss")
+        return super().forward(x, y, weight, training)
 
     def reset(self) -> None:
         super().reset()
@@ -123,6 +140,8 @@ class CompiledSteps(EagerSteps):
         """What to try to compile, the best first."""
         if mode == "predict":
             return [partial(Prediction, self)]
+        if mode == "loss":
+            return [partial(Loss, self)]
         outside = keeps_metrics_outside(self)
         places = [True] if outside else [False, True]
         if mode == "test":
@@ -145,7 +164,7 @@ class CompiledSteps(EagerSteps):
         """The programs for the state that the model is in."""
         modules = list(self.model.modules())
         tensors = [*self.model.parameters(), *self.model.buffers()]
-        settings: list[Any] = [mode, self.check.enabled, torch.is_autocast_enabled("cpu")]
+        settings: list[Any] = [mode, self.check.enabled, *_autocasts()]
         if mode != "predict":
             tensors += [variable for metric in self.compiled.metrics for variable in getattr(metric, "variables", ())]
         optimizer = None
@@ -188,6 +207,12 @@ def _kind(value: Any) -> Hashable:
         return tuple(map(_kind, value))
     known: Hashable = value
     return known
+
+
+def _autocasts() -> list[Any]:
+    """What torch casts by itself, on which device: a Trainer's precision is of that kind."""
+    kinds = ("cpu", "cuda")
+    return [torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None for kind in kinds]
 
 
 def _is_tensor(slot: Any) -> bool:

@@ -85,7 +85,8 @@ def _define(name: str, kernel: Callable[..., Any], fake: Callable[..., Any] | No
 
 
 def _rnn(*args: Any) -> Any:
-    *given, workspace = (arg.detach() if isinstance(arg, Tensor) else arg for arg in args)
+    given = [arg.detach() if isinstance(arg, Tensor) else arg for arg in args[:-1]]
+    workspace: int = args[-1]
     # The kernel goes by the state of autograd whether there will be a backward pass, for which it keeps something.
     with torch.set_grad_enabled(workspace > 0):
         output, hidden, cell, kept = _aten.mkldnn_rnn_layer.default(*given)

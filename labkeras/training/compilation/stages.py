@@ -11,7 +11,7 @@ from labkeras.nest import flatten, map_structure, pack
 from labkeras.training.compilation.recording import NotRecordableError
 from labkeras.training.steps import EagerSteps
 
-__all__ = ["Evaluation", "Prediction", "SplitTraining", "Stage", "Training", "keeps_metrics_outside"]
+__all__ = ["Evaluation", "Loss", "Prediction", "SplitTraining", "Stage", "Training", "keeps_metrics_outside"]
 
 
 class Stage(Protocol):
@@ -162,6 +162,49 @@ class SplitTraining:
         self._metrics.end(results[1 + len(self._trained) :], x, y, weight)
 
 
+class Loss:
+    """Forward and loss, and in the same graph their gradients, for whoever does backward and step: Lightning."""
+
+    def __init__(self, steps: EagerSteps) -> None:
+        self._steps = steps
+        self._outputs = _Outputs()
+        self._params: list[Tensor] = []
+
+    def state(self) -> list[Tensor]:
+        return [*_tensors_of(self._steps.model), *_variables_of_metrics(self._steps)]
+
+    def record(self, x: Any, y: Any, weight: Any) -> list[Tensor]:
+        loss, y_pred = EagerSteps.forward(self._steps, x, y, weight, training=True)
+        params = [param for param in self._steps.model.parameters() if param.requires_grad]
+        pairs = [
+            (param, grad) for param, grad in zip(params, _gradients(loss, params), strict=True) if grad is not None
+        ]
+        self._params = [param for param, _ in pairs]
+        return [loss.detach(), *(_strided_as(param, grad) for param, grad in pairs), *self._outputs.leaves(y_pred)]
+
+    def begin(self) -> None:
+        pass
+
+    def end(self, results: Sequence[Tensor], x: Any, y: Any, weight: Any) -> tuple[Tensor, Any]:
+        loss, count = results[0], len(self._params)
+        loss = _WithGradients.apply(loss, count, *results[1 : 1 + count], *self._params)  # type: ignore[no-untyped-call]
+        return loss, self._outputs.of(results[1 + count :])
+
+
+class _WithGradients(torch.autograd.Function):
+    """A loss whose gradients are known already."""
+
+    @staticmethod
+    def forward(ctx: Any, loss: Tensor, count: int, *tensors: Tensor) -> Tensor:
+        ctx.save_for_backward(*tensors[:count])
+        return loss.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        known = ctx.saved_tensors
+        return None, None, *(None for _ in known), *(grad * grads[0] for grad in known)
+
+
 def keeps_metrics_outside(steps: EagerSteps) -> bool:
     """Whether there are metrics that must see each batch themselves, because they keep more than tensors."""
     metrics = () if steps.compiled is None else steps.compiled.metrics
@@ -174,20 +217,15 @@ class _Metrics:
     def __init__(self, steps: EagerSteps, outside: bool) -> None:
         self._steps = steps
         self._outside = outside
-        self._outputs: Any = None
-        self._masks: list[bool] = []
+        self._outputs = _Outputs()
         self._logs: dict[str, Any] | None = None
 
     def state(self) -> list[Tensor]:
-        return [variable for metric in self._steps.compiled.metrics for variable in getattr(metric, "variables", ())]
+        return _variables_of_metrics(self._steps)
 
     def record(self, loss: Tensor, x: Any, y: Any, y_pred: Any, weight: Any) -> list[Tensor]:
         if self._outside:
-            self._outputs = map_structure(lambda _: None, y_pred)
-            leaves = flatten(y_pred)
-            masks = [getattr(leaf, "_keras_mask", None) for leaf in leaves]
-            self._masks = [mask is not None for mask in masks]
-            return [loss.detach(), *(leaf.detach() for leaf in leaves), *(mask for mask in masks if mask is not None)]
+            return [loss.detach(), *self._outputs.leaves(y_pred)]
         self._steps.returned = None
         self._steps.update(loss, x, y, y_pred, weight)
         returned, self._steps.returned = self._steps.returned, None
@@ -197,18 +235,41 @@ class _Metrics:
 
     def end(self, results: Sequence[Tensor], x: Any, y: Any, weight: Any) -> None:
         if self._outside:
-            loss, *leaves = results
-            count = len(self._masks)
-            masks = iter(leaves[count:])
-            for leaf, has_mask in zip(leaves, self._masks, strict=False):
-                if has_mask:
-                    leaf._keras_mask = next(masks)  # type: ignore[attr-defined]  # where Keras keeps it
-            self._steps.update(loss, x, y, pack(self._outputs, leaves[:count]), weight)
+            self._steps.update(results[0], x, y, self._outputs.of(results[1:]), weight)
         elif self._logs is not None:
             values = iter(results)
             self._steps.returned = {
                 name: next(values) if isinstance(value, Tensor) else value for name, value in self._logs.items()
             }
+
+
+class _Outputs:
+    """The model's outputs as results of a graph: without history, but with their masks."""
+
+    def __init__(self) -> None:
+        self._structure: Any = None
+        self._masked: list[bool] = []
+
+    def leaves(self, y_pred: Any) -> list[Tensor]:
+        """The tensors to return from the graph."""
+        self._structure = map_structure(lambda _: None, y_pred)
+        leaves = flatten(y_pred)
+        masks = [getattr(leaf, "_keras_mask", None) for leaf in leaves]
+        self._masked = [mask is not None for mask in masks]
+        return [*(leaf.detach() for leaf in leaves), *(mask for mask in masks if mask is not None)]
+
+    def of(self, results: Sequence[Tensor]) -> Any:
+        """The outputs, of what the graph returned."""
+        count = len(self._masked)
+        masks = iter(results[count:])
+        for leaf, is_masked in zip(results, self._masked, strict=False):
+            if is_masked:
+                leaf._keras_mask = next(masks)  # type: ignore[attr-defined]  # where Keras keeps it
+        return pack(self._structure, results[:count])
+
+
+def _variables_of_metrics(steps: EagerSteps) -> list[Tensor]:
+    return [variable for metric in steps.compiled.metrics for variable in getattr(metric, "variables", ())]
 
 
 def _gradients(loss: Tensor, params: Sequence[Tensor]) -> list[Tensor | None]:
