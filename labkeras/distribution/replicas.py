@@ -29,6 +29,7 @@ __all__ = [
     "order_of",
     "sum_over_replicas",
     "take",
+    "together",
     "weighed",
     "working",
 ]
@@ -106,6 +107,11 @@ def dealing() -> Place:
 def busy() -> bool:
     """Whether a run is on."""
     return _state.place is not None
+
+
+def together() -> bool:
+    """Whether the run that is on is one of several processes."""
+    return _state.place is not None and _state.place is not _ALONE
 
 
 def everybody() -> Place:
@@ -214,9 +220,8 @@ def _laid_out(values: Tensor, like: Tensor) -> Tensor:
 
 def order_of(length: int) -> Tensor:
     """A new order of so many rows, the same in all processes: the one that the first would have drawn by itself."""
-    place = _state.place
     # Processes that share the samples of one replica must draw alike, too.
-    if place is None or place is _ALONE or not place.deals or dist.get_world_size() == 1:
+    if not together() or not current().deals or dist.get_world_size() == 1:
         return torch.randperm(length)
     generator = torch.Generator()
     said = [torch.get_rng_state()]

@@ -30,6 +30,7 @@ from labkeras.training.data import Batches
 from labkeras.training.dealing import part
 from labkeras.training.devices import DevicePlan
 from labkeras.training.lit_model import LitModel
+from labkeras.training.steps import steps_for
 
 __all__ = ["JointLitModel", "Luggage", "joint_module", "optimizers_of"]
 
@@ -129,6 +130,8 @@ class JointLitModel(LitModel):
 
     def on_predict_start(self) -> None:
         _on_sigterm(signal.SIG_DFL)
+        # Again, now that it is known that this is one of several processes.
+        object.__setattr__(self, "steps", steps_for(self.model, self.compiled))
         super().on_predict_start()
 
     def on_predict_end(self) -> None:

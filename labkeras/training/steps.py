@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from labkeras.distribution.replicas import together
 from labkeras.errors import DataError, InvalidArgumentError, InvalidTypeError
 from labkeras.nest import flatten, map_structure, pack
 from labkeras.training.compiled import Compiled
@@ -38,7 +39,8 @@ def steps_for(model: Any, compiled: Compiled | None) -> "EagerSteps":
         return LightningSteps(model, compiled)
     if any(own_method(cls, name) for name in ("train_step", "test_step", "predict_step")):
         return OwnSteps(model, compiled)
-    if settings is not None and settings.jit_compile:
+    # A program would keep for good what the processes of a run say to each other in its first step.
+    if settings is not None and settings.jit_compile and not together():
         # It brings torch's compiler along, which takes seconds to import.
         from labkeras.training.compilation.compiled_steps import CompiledSteps
 

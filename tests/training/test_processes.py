@@ -227,6 +227,12 @@ def test_two_processes_are_as_one_with_the_doubled_batch(name: str) -> None:
         _assert_alike(found, expected)
 
 
+def test_a_model_that_is_to_be_compiled_is_not_in_several_processes() -> None:
+    expected = _seeded(_arrays, 20)
+    for found in run_ranks(_seeded, lambda batch_size: _arrays(batch_size, jit_compile=True), 10):
+        _assert_alike(found, expected)
+
+
 def test_a_distribution_splits_each_batch() -> None:
     def distributed(batch_size: int) -> list[Any]:
         with distribution.DataParallel(devices=["cpu:0", "cpu:1", "cpu:2"]).scope():
