@@ -5,6 +5,7 @@ from typing import Any
 import torch
 
 from labkeras.errors import DataError
+from labkeras.nest import map_structure
 from labkeras.training.data import Batches
 from labkeras.training.steps import own_method
 
@@ -30,8 +31,10 @@ def build_on_first_batch(model: Any, batches: Batches) -> None:
 def build(model: Any, x: Any) -> None:
     """Makes the weights of layers that wait for data, by calling the model on a batch."""
     if _waits_for_data(model):
+        # The batch is still to be trained on: a layer that works in place must not have changed it by then.
+        copy = map_structure(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, x)
         with torch.no_grad():
-            model(x, training=False)
+            model(copy, training=False)
 
 
 def _waits_for_data(model: Any) -> bool:

@@ -38,7 +38,11 @@ class Converted:
 
 def is_array(value: Any) -> bool:
     """Whether a value is one array, or something that can become one; a sparse one, which is refused later, too."""
-    return _is_sparse(value) or isinstance(value, Tensor) or any(hasattr(value, name) for name in ("__array__", "to_numpy", "__dlpack__"))
+    return (
+        _is_sparse(value)
+        or isinstance(value, Tensor)
+        or any(hasattr(value, name) for name in ("__array__", "to_numpy", "numpy", "__dlpack__"))
+    )
 
 
 def convert_all(structure: Any, role: str) -> Any:
@@ -73,8 +77,10 @@ def convert(value: Any, role: str) -> Converted:
         return Converted(value.detach() if value.requires_grad else value, False)
     if hasattr(value, "to_numpy"):
         return _from_numpy(_numbers_of_table(value), role)
-    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
-        return Converted(torch.utils.dlpack.from_dlpack(value), False)
+    if not hasattr(value, "__array__"):
+        if hasattr(value, "__dlpack__"):
+            return Converted(torch.utils.dlpack.from_dlpack(value), False)
+        value = value.numpy() if hasattr(value, "numpy") else value
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise DataError(
             f"`{role}` must hold a number in each place: fill the masked ones, as with `filled(0)`. Received: a masked "

@@ -1,16 +1,20 @@
 """Data of every kind becomes the same batches; what cannot be used is refused before training."""
 
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import pytorch_lightning as pl
+import scipy.sparse
 import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
-from labkeras import Input, Model, layers
+from labkeras import Input, Layer, Model, layers, models
 from labkeras.errors import DataError, InvalidArgumentError, InvalidInputError
+from labkeras.training import tensors
 from labkeras.training.arrays import ArrayData, split
 from labkeras.training.data import as_batches, ready, unpack
 from tests.helpers.keras_pairs import OURS, classifier, fit_both, pair, same_history, sample_data
@@ -41,6 +45,49 @@ class Stream(IterableDataset[Any]):
         return iter(_batches())
 
 
+class Samples(IterableDataset[Any]):
+    """Single samples."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return zip(X, Y, strict=True)
+
+
+class LikeTensorFlow:
+    """What labkeras needs of `tf.data.Dataset` and its tensors; the tests do without TensorFlow itself."""
+
+    class Tensor:
+        def __init__(self, values: np.ndarray) -> None:
+            self._values = values
+
+        def numpy(self) -> np.ndarray:
+            return self._values
+
+    def __len__(self) -> int:
+        raise TypeError("The dataset length is unknown.")
+
+    def __iter__(self) -> Iterator[Any]:
+        return ((self.Tensor(x), self.Tensor(y)) for x, y in _batches())
+
+
+class OnlyDlpack:
+    def __init__(self, values: np.ndarray) -> None:
+        self._tensor = torch.tensor(values)
+
+    def __dlpack__(self, **arguments: Any) -> Any:
+        return self._tensor.__dlpack__(**arguments)
+
+    def __dlpack_device__(self) -> Any:
+        return self._tensor.__dlpack_device__()
+
+
+def _on_disk(values: np.ndarray) -> np.ndarray:
+    """An array in a file that is only read, and has no name by now."""
+    with tempfile.TemporaryFile() as file:
+        file.write(values.tobytes())
+        file.flush()
+        return np.memmap(file, values.dtype, "r", shape=values.shape)
+
+
 def _read_only() -> np.ndarray:
     array = X.copy()
     array.flags.writeable = False
@@ -62,7 +109,19 @@ SOURCES: dict[str, Any] = {
     "loader of dicts": lambda: (DataLoader(Rows(), batch_size=16),),
     "loader with workers": lambda: (DataLoader(Rows(), batch_size=16, num_workers=1),),
     "stream": lambda: (DataLoader(Stream(), batch_size=None),),
+    "dataset of tensors": lambda: (TensorDataset(torch.tensor(X), torch.tensor(Y)),),
+    "dataset of samples": lambda: (Rows(),),
+    "stream of samples": lambda: (Samples(),),
+    "dataset of TensorFlow": lambda: (LikeTensorFlow(),),
+    "arrays on disk": lambda: (_on_disk(X), Y),
+    "nullable columns": lambda: (pd.DataFrame(X).astype("Float32"), pd.Series(Y).astype("Int64")),
+    "backwards": lambda: (X[::-1].copy()[::-1], Y[::-1].copy()[::-1]),
+    "big-endian": lambda: (X.astype(">f4"), Y.astype(">i8")),
+    "read by DLPack": lambda: (OnlyDlpack(X), OnlyDlpack(Y)),
+    "short integers": lambda: (X, Y.astype("uint16")),
 }
+# Those that take `batch_size` although they are no arrays.
+SAMPLED = ("dataset of tensors", "dataset of samples", "stream of samples")
 
 
 def _model() -> Any:
@@ -77,7 +136,8 @@ def test_every_source_gives_the_same_training_and_the_same_predictions(kind: str
     expected, model = _model(), _model()
     expected.fit(X, Y, batch_size=16, shuffle=False, verbose=0)
     data = SOURCES[kind]()
-    model.fit(*data, verbose=0, **({"batch_size": 16, "shuffle": False} if len(data) == 2 else {}))
+    is_batched = len(data) == 1 and kind not in SAMPLED
+    model.fit(*data, verbose=0, **({} if is_batched else {"batch_size": 16, "shuffle": False}))
     for ours, reference in zip(model.get_weights(), expected.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, reference)
     predictions = model.predict(SOURCES[kind]()[0], verbose=0)
@@ -161,6 +221,110 @@ def test_batches_of_iterables_are_read_by_their_length() -> None:
     assert (x.dtype, y.dtype, weight.dtype) == (torch.float32, torch.int64, torch.float32)
 
 
+# --- arrays ---
+
+
+def test_arrays_are_not_copied() -> None:
+    on_disk = _on_disk(X)
+    data = ArrayData(X, on_disk)
+    assert data.x.data_ptr() == X.ctypes.data
+    assert data.y.data_ptr() == on_disk.ctypes.data
+
+
+def test_what_must_not_be_written_to_stays_as_it_is() -> None:
+    class Doubles(Layer):
+        def call(self, inputs: Any) -> Any:
+            return inputs.mul_(2)
+
+    model = models.Sequential([Doubles(), layers.Dense(3)])
+    on_disk = _on_disk(X)
+    first, second = (model.predict(on_disk, batch_size=16, verbose=0) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(on_disk, X)
+    model.compile("sgd", "mse")
+    model.train_on_batch(on_disk, X[:, :3])
+    np.testing.assert_array_equal(on_disk, X)
+
+
+def test_large_arrays_are_made_floatx_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensors, "_CONVERT_AT_ONCE", 100)
+    wide = X.astype("float64")
+    data = ArrayData(wide, Y)
+    assert data.x.data_ptr() == wide.ctypes.data
+    for shuffle in (False, True):
+        for x, _, _ in as_batches(data, batch_size=16, shuffle=shuffle):
+            assert x.dtype is torch.float32
+    np.testing.assert_array_equal(torch.cat([x for x, _, _ in as_batches(data)]).numpy(), X)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "int8", "int64", "bool"])
+def test_integers_stay_as_they_are(dtype: str) -> None:
+    values = np.arange(50).astype(dtype)
+    for shuffle in (False, True):
+        batches = list(as_batches(values, shuffle=shuffle))
+        assert {x.dtype for x, _, _ in batches} == {torch.from_numpy(values).dtype}
+        assert sorted(torch.cat([x for x, _, _ in batches]).tolist()) == sorted(values.tolist())
+
+
+def test_batches_of_images_are_contiguous_with_the_channels_last() -> None:
+    images = torch.arange(10 * 3 * 4 * 4).reshape(10, 3, 4, 4).permute(0, 2, 3, 1)
+    for x, _, _ in as_batches(images, shuffle=True, batch_size=4):
+        assert x.is_contiguous()
+
+
+def test_shuffling_within_batches_keeps_each_batch_together() -> None:
+    batches = [x.tolist() for x, _, _ in as_batches(np.arange(50), shuffle="batch", batch_size=20)]
+    assert [sorted(batch) for batch in batches] == [list(range(20)), list(range(20, 40)), list(range(40, 50))]
+    assert batches[0] != sorted(batches[0])
+
+
+def test_a_dataset_of_samples_is_shuffled_unless_told_otherwise() -> None:
+    def order(shuffle: bool) -> list[float]:
+        batches = as_batches(TensorDataset(torch.arange(50.0)), shuffle=shuffle, batch_size=8)
+        loaded = as_batches(Rows(), shuffle=shuffle, batch_size=8)
+        assert batches.steps == loaded.steps == 7
+        return [*torch.cat([x for x, _, _ in batches]).tolist(), *torch.cat([y for _, y, _ in loaded]).tolist()]
+
+    in_order = [*map(float, range(50)), *Y]
+    assert order(shuffle=False) == in_order
+    assert order(shuffle=True) != in_order
+    assert sorted(order(shuffle=True)) == sorted(in_order)
+
+
+def test_missing_numbers_of_a_table_are_nan() -> None:
+    table = pd.DataFrame({"a": pd.array([1, None], dtype="Int64"), "b": [True, False]})
+    np.testing.assert_array_equal(ArrayData(table).x.numpy(), [[1.0, 1.0], [np.nan, 0.0]])
+    with pytest.raises(DataError, match=r"the targets must be finite numbers.*the first at index 1"):
+        ArrayData(X[:2], table["a"])
+
+
+def test_class_weight_goes_by_any_class_number_and_multiplies_sample_weight() -> None:
+    y = np.array([-1.0, 1.0, 1.0, 3.0])
+    data = ArrayData(X[:4], y, np.array([[1.0], [2.0], [3.0], [4.0]])).weighted({-1: 5.0, 1: 10.0})
+    assert data.sample_weight.tolist() == [[5.0], [20.0], [30.0], [4.0]]
+
+
+def test_a_validation_by_a_generator_is_taken_in_steps() -> None:
+    model = classifier(OURS)
+    model.compile("sgd", CROSSENTROPY)
+    with pytest.raises(DataError, match=r"`validation_steps`.*Received: epochs=2"):
+        model.fit(X, Y, epochs=2, validation_data=_batches(), verbose=0)
+    history = model.fit(X, Y, epochs=2, validation_data=_batches(10), validation_steps=2, verbose=0)
+    assert len(history.history["val_loss"]) == 2
+
+
+@pytest.mark.parametrize("lightning", [[], [pl.Callback()]], ids=["many steps a call", "one step a call"])
+def test_an_epoch_that_the_data_ends_is_validated(lightning: list[Any]) -> None:
+    model = classifier(OURS)
+    model.compile("sgd", CROSSENTROPY)
+    batches = iter([(X, Y)] * 75)
+    with pytest.warns(UserWarning, match="the data ended after 35 of 40 steps"):
+        history = model.fit(
+            batches, epochs=2, steps_per_epoch=40, validation_data=(X, Y), verbose=0, callbacks=lightning
+        )
+    assert len(history.history["val_loss"]) == 2
+
+
 # --- faults ---
 
 RAGGED = np.array([[1], [1, 2]], dtype=object)
@@ -198,6 +362,19 @@ FAULTS: dict[str, tuple[Any, type, str]] = {
     "generator used up": (lambda m: m.fit(_batches(), epochs=3), DataError, "`steps_per_epoch`.*Received: epochs=3"),
     "class numbers": (lambda m: m.fit(X, Y + 5), InvalidArgumentError, r"in \[0, 3\)"),
     "shape of targets": (lambda m: m.fit(X, np.ones((50, 7))), InvalidArgumentError, r"target.shape=\(32, 7\)"),
+    "sparse": (lambda m: m.fit(scipy.sparse.csr_array(X), Y), DataError, "must be dense.*scipy.sparse.*csr_array"),
+    "sparse tensor": (lambda m: m.fit(torch.tensor(X).to_sparse(), Y), DataError, r"must be dense.*torch.Tensor"),
+    "sparse batches": (lambda m: m.fit(iter([(scipy.sparse.csr_array(X), Y)])), DataError, "the batch` must be dense"),
+    "strings": (lambda m: m.fit(np.array([["a"]] * 50), Y), DataError, "must hold numbers.*strings"),
+    "strings in a table": (lambda m: m.fit(pd.DataFrame({"a": ["b"] * 50}), Y), DataError, "must hold numbers.*object"),
+    "dates": (lambda m: m.fit(np.zeros((50, 6), "datetime64[s]"), Y), DataError, "must hold numbers.*datetime64"),
+    "masked": (lambda m: m.fit(np.ma.masked_less(X, 0), Y), DataError, "fill the masked ones"),
+    "targets beside a dataset": (lambda m: m.fit(Rows(), Y), InvalidArgumentError, "`y` must not be given.*Rows"),
+    "batch_size beside a loader": (
+        lambda m: m.fit(DataLoader(Rows(), 5), batch_size=3),
+        InvalidArgumentError,
+        "`batch_size` must not be given.*Received: batch_size=3",
+    ),
     "nothing to predict": (lambda m: m.predict(None), DataError, "Received: NoneType"),
 }
 
