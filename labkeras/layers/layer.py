@@ -35,6 +35,8 @@ __all__ = ["Layer", "LayerOptions", "kept_dtype", "map_shapes"]
 
 # A tuple: `list | dict | tuple` is something that torch.compile cannot follow here.
 _CONTAINERS = (list, dict, tuple)
+# What no weight, module or container can be.
+_PLAIN = frozenset({str, int, float, bool, type(None), type(len), type(lambda: 0), DTypePolicy})
 _TABLES_OF_TORCH = frozenset(vars(torch.nn.Module()))
 _NOTHING: dict[str, Any] = {}
 
@@ -537,6 +539,10 @@ class Layer(VariableModule):
             calls.casting = before
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if type(value) in _PLAIN and not self._registers(name):
+            # Most of what `__init__` keeps: what follows, and torch's own method, would find nothing to do.
+            object.__setattr__(self, name, value)
+            return
         if "_modules" not in self.__dict__ and isinstance(value, (torch.nn.Module, Variable, *_CONTAINERS)):
             raise InvalidTypeError(_forgotten_super(self, name))
         if isinstance(value, Variable):
@@ -551,6 +557,16 @@ class Layer(VariableModule):
             if isinstance(value, torch.nn.Module):
                 # Inference is the resting state; a module of torch's is made in training mode.
                 value.train(self.training)
+
+    def _registers(self, name: str) -> bool:
+        """Whether a name is that of a weight, buffer or module, or it cannot be known yet."""
+        attributes = self.__dict__
+        return (
+            "_modules" not in attributes
+            or name in attributes["_modules"]
+            or name in attributes["_parameters"]
+            or name in attributes["_buffers"]
+        )
 
     def _set_container(self, name: str, value: Any) -> None:
         holder = tracking.holder_of(value)
