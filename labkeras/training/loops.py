@@ -2,9 +2,7 @@
 
 import contextlib
 import itertools
-import logging
 import math
-import warnings
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -24,6 +22,7 @@ from labkeras.training.devices import planned
 from labkeras.training.direct import evaluate_directly, goes_directly, predict_directly
 from labkeras.training.iterables import is_data_module, is_iterable_of_batches
 from labkeras.training.precision import check_honoured
+from labkeras.training.quiet import quiet
 from labkeras.training.steps import EagerSteps, as_arrays, begin_run, steps_for
 
 __all__ = [
@@ -50,19 +49,6 @@ _PLAIN = {
     "benchmark",
     "detect_anomaly",
 }
-# What Lightning remarks on that is as it should be here: one module serves all stages, and keeps predictions itself.
-_UNASKED = (
-    ".*does not have many workers.*",
-    ".*You defined a `validation_step` but have no `val_dataloader`.*",
-    ".*predict returned None.*",
-    ".*LeafSpec.*",
-    ".*GPU available but not used.*",
-    ".*is smaller than the logging interval.*",
-    ".*It is recommended to use `self.log.*sync_dist=True.*",
-    ".*FSDP2-wrapped module .* returned a view tensor.*",
-    ".*`LightningModule.configure_optimizers` returned `None`.*",
-    ".*AMP with fp16 is not supported on CPU.*",  # which is an error here
-)
 
 
 def run_fit(
@@ -348,7 +334,7 @@ class _Run:
         """Quiet about what the user did not ask for; the model at rest afterwards; Ctrl-C as Python has it."""
         luggage = getattr(module, "luggage", None)
         try:
-            with _quiet(), alone():  # until the module has found out that there are others
+            with quiet(), alone():  # until the module has found out that there are others
                 yield
             if luggage is not None:
                 luggage.unpack(module)
@@ -431,7 +417,7 @@ def _make_trainer(trainer_class: type, arguments: dict[str, Any], callbacks: lis
         "num_sanity_val_steps": 0,
         "devices": 1,
     }
-    with _quiet():
+    with quiet():
         try:
             trainer = trainer_class(**{**defaults, **arguments}, callbacks=callbacks)
         except TypeError as error:
@@ -459,23 +445,6 @@ def _closing(*sources: Batches | None) -> Iterator[None]:
         for source in sources:
             if source is not None:
                 source.close()
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Lightning's lines on hardware and loaders, which a Keras user did not ask for."""
-    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(max(logger.level, logging.WARNING))
-    try:
-        with warnings.catch_warnings():
-            for message in _UNASKED:
-                warnings.filterwarnings("ignore", message=message)
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def _callback_list(model: Any, callbacks: Any, verbose: int | str, add_history: bool, **params: Any) -> CallbackList:

@@ -30,6 +30,7 @@ from labkeras.training.data import Batches
 from labkeras.training.dealing import part
 from labkeras.training.devices import DevicePlan
 from labkeras.training.lit_model import LitModel
+from labkeras.training.quiet import hush
 from labkeras.training.steps import steps_for
 
 __all__ = ["JointLitModel", "Luggage", "joint_module", "optimizers_of"]
@@ -193,6 +194,11 @@ class Luggage:
 
     def __init__(self) -> None:
         self._folder = tempfile.mkdtemp(prefix="labkeras-")
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # A process that was spawned begins with this: it is to be as quiet as the one that called `fit`.
+        hush()
+        vars(self).update(state)
 
     @classmethod
     def for_trainer(cls, trainer: pl.Trainer) -> "Luggage | None":
