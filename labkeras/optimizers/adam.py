@@ -10,6 +10,7 @@ from torch import Tensor
 
 from labkeras.optimizers.arguments import LearningRate, check_betas
 from labkeras.optimizers.batch import Batch
+from labkeras.optimizers.layout import in_memory_order
 from labkeras.optimizers.numbers import Number
 from labkeras.optimizers.optimizer import Optimizer
 from labkeras.optimizers.scaling import subtract_scaled
@@ -140,11 +141,13 @@ class Adam(Optimizer):
         weight_decay: float,
     ) -> None:
         kernel(
-            params,
-            grads,
-            [slot["momentum"] for slot in slots],
-            [slot["velocity"] for slot in slots],
-            [slot["velocity_hat"] for slot in slots] if self.amsgrad else [],
+            *in_memory_order(
+                params,
+                grads,
+                [slot["momentum"] for slot in slots],
+                [slot["velocity"] for slot in slots],
+                [slot["velocity_hat"] for slot in slots] if self.amsgrad else [],
+            ),
             [_last_step(params[0].device)] * len(params),
             lr=learning_rate,
             beta1=self.beta_1,

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from labkeras.optimizers.arguments import LearningRate, check_fractions
+from labkeras.optimizers.layout import in_memory_order
 from labkeras.optimizers.numbers import Number
 from labkeras.optimizers.optimizer import Optimizer
 from labkeras.optimizers.scaling import scaled, subtract_scaled
@@ -128,9 +129,7 @@ def _descend(
     nesterov: bool = False,
 ) -> None:
     torch._fused_sgd_(
-        params,
-        grads,
-        velocities,
+        *in_memory_order(params, grads, velocities),
         weight_decay=0.0,
         momentum=momentum,
         lr=learning_rate,

@@ -3,12 +3,14 @@
 import warnings
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
+import labkeras
 from labkeras.errors import InvalidArgumentError, InvalidTypeError
 from labkeras.optimizers import SGD, Adam, AdamW, RMSprop
 from labkeras.optimizers.schedules import ExponentialDecay
@@ -404,3 +406,31 @@ def test_a_step_on_the_gpu_equals_one_on_the_cpu_and_waits_for_nothing(optimizer
             torch.cuda.set_sync_debug_mode("default")
     for cpu_weight, gpu_weight in zip(on_cpu, on_gpu, strict=True):
         torch.testing.assert_close(gpu_weight.cpu(), cpu_weight.detach(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop"])
+def test_stateless_apply_gives_what_keras_gives_and_changes_nothing(name: str) -> None:
+    arguments: dict[str, Any] = {"learning_rate": 0.1, "weight_decay": 0.01}
+    ours, theirs = getattr(labkeras.optimizers, name)(**arguments), getattr(keras.optimizers, name)(**arguments)
+    start, grad = np.array([1.0, -2.0], "float32"), np.array([0.5, 0.25], "float32")
+    weight, keras_weight = torch.nn.Parameter(torch.tensor(start)), keras.Variable(start)
+    ours.build([weight])
+    theirs.build([keras_weight])
+    state = [variable.detach().clone() for variable in ours.variables]
+    weights = [torch.tensor(start)]
+    keras_state, keras_weights = [variable.value for variable in theirs.variables], [keras_weight.value]
+    for _ in range(2):
+        weights, state = ours.stateless_apply(state, [torch.tensor(grad)], weights)
+        keras_weights, keras_state = theirs.stateless_apply(keras_state, [torch.tensor(grad)], keras_weights)
+    np.testing.assert_allclose(weights[0].numpy(), keras_weights[0].detach().numpy(), rtol=1e-5)
+    for value, expected in zip(state, keras_state, strict=True):
+        np.testing.assert_allclose(value.numpy(), expected.detach().numpy(), rtol=1e-6)
+    assert weight.tolist() == start.tolist()
+    assert int(ours.iterations) == 0
+
+
+def test_stateless_apply_needs_a_value_for_each_variable() -> None:
+    optimizer = SGD()
+    optimizer.build([torch.nn.Parameter(torch.ones(2))])
+    with pytest.raises(InvalidArgumentError, match="`optimizer_variables` must have a value for each of the 2"):
+        optimizer.stateless_apply([0], [torch.ones(2)], [torch.ones(2)])
