@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from labkeras.distribution.replicas import current
 from labkeras.errors import InvalidArgumentError
 from labkeras.variable import Variable, VariableModule
 
@@ -85,16 +86,16 @@ def _next_generator(state: Tensor, device: torch.device) -> torch.Generator:
     start, count = state.tolist()
     with torch.no_grad():
         state[1] += 1
-    return torch.Generator(device).manual_seed(_mixed(start, count))
+    return torch.Generator(device).manual_seed(_mixed(start, count, current().rank))
 
 
-def _mixed(start: int, count: int) -> int:
-    """A 32-bit seed for each place of each stream, by SplitMix64 (Steele et al. 2014).
+def _mixed(start: int, count: int, rank: int) -> int:
+    """A 32-bit seed for each place of each stream in each replica, by SplitMix64 (Steele et al. 2014).
 
     torch's generator on the CPU uses 32 bits of its seed and drops the rest without a word: seeds that differ only in
     the upper half would give the same numbers.
     """
-    value = ((start << 32) + count + 0x9E3779B97F4A7C15) & _64_BITS
+    value = ((start << 32) + count + 0x9E3779B97F4A7C15 + rank * 0xD1B54A32D192ED03) & _64_BITS
     value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & _64_BITS
     value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & _64_BITS
     return (value ^ (value >> 31)) & _32_BITS
