@@ -2,12 +2,14 @@
 
 import re
 from collections import defaultdict
+from functools import cache
 
 __all__ = ["auto_name", "clear_names", "normalize", "to_snake_case", "uniquify"]
 
 _counters: defaultdict[str, int] = defaultdict(int)
 
 
+@cache
 def to_snake_case(name: str) -> str:
     """`name` in snake case as Keras writes it: "MaxPooling2D" → "max_pooling2d"."""
     name = re.sub(r"\W+", "", name)

@@ -26,6 +26,7 @@ def adopt(model: torch.nn.Module, function: Function) -> None:
     """Makes the modules and constants of a Function the model's own, under their names, and lowers the Function."""
     attributes: dict[int, str] = {}
     taken: dict[str, torch.nn.Module] = {}
+    numbers: dict[str, int] = {}
     for module in function.modules:
         name = name_of(module)
         if taken.setdefault(name, module) is not module:
@@ -34,7 +35,7 @@ def adopt(model: torch.nn.Module, function: Function) -> None:
                 f"two named {name!r}"
             )
         held = (key for key, known in model._modules.items() if known is module)
-        attribute = next(held, None) or attribute_for(model, module)
+        attribute = next(held, None) or attribute_for(model, module, numbers)
         model._modules[attribute] = module
         # Inference is the resting state; a module of torch's is made in training mode.
         module.train(model.training)
@@ -54,12 +55,16 @@ def own_constants(model: torch.nn.Module, function: Function) -> None:
             model.register_buffer(name, tensor, persistent=False)
 
 
-def attribute_for(model: torch.nn.Module, module: torch.nn.Module) -> str:
+def attribute_for(model: torch.nn.Module, module: torch.nn.Module, numbers: dict[str, int] | None = None) -> str:
     """The attribute under which a model holds one of its modules: its name, as far as Python and the model allow.
 
     Names by counter, such as "dense_26", count from the beginning in each model: two models made alike have
     `state_dict`s alike. A layer named "metrics" or "fit" must not hide the model's own, nor "a.b" another one named
     "a_b".
+
+    Args:
+        model, module: the two.
+        numbers: attribute → the number that was last put behind it for this model, to go on from; it is kept up.
     """
     name, by_class = name_of(module), to_snake_case(type(module).__name__)
     if re.fullmatch(rf"({by_class}|functional)(_\d+)?", name):
@@ -68,10 +73,13 @@ def attribute_for(model: torch.nn.Module, module: torch.nn.Module) -> str:
     if not attribute.isidentifier() or keyword.iskeyword(attribute) or re.fullmatch(r"constant_\d+", attribute):
         attribute = f"layer_{attribute}"
     tables = (vars(model), model._modules, model._parameters, model._buffers)
-    candidate, number = attribute, 0
+    number = 0 if numbers is None else numbers.get(attribute, 0)
+    candidate = f"{attribute}_{number}" if number else attribute
     while hasattr(type(model), candidate) or candidate == "training" or any(candidate in table for table in tables):
         number += 1
         candidate = f"{attribute}_{number}"
+    if numbers is not None:
+        numbers[attribute] = number
     return candidate
 
 
