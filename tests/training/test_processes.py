@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from labkeras import callbacks, distribution, layers, losses, models, optimizers
+from labkeras import callbacks, distribution, layers, losses, metrics, models, optimizers, utils
 from labkeras.random import set_random_seed
 from tests.helpers.processes import run_ranks
 
@@ -169,6 +169,65 @@ def _own_step(batch_size: int) -> list[Any]:
     return _outcome(model, model.fit(X[:40], Y[:40], batch_size, 3, 0))
 
 
+class Rivals(models.Model):
+    """Two networks with an optimizer each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = models.Sequential([layers.Input((6,)), layers.Dense(6)])
+        self.other = models.Sequential([layers.Input((6,)), layers.Dense(1)])
+        self.mean = metrics.Mean(name="gap")
+
+    def compile(self, first: Any, second: Any) -> None:  # type: ignore[override]  # as the guide has it
+        super().compile()
+        self.first, self.second = first, second
+
+    @property
+    def metrics(self) -> list[Any]:
+        return [self.mean]
+
+    def call(self, inputs: Any) -> Any:
+        return self.one(inputs)
+
+    def train_step(self, data: Any) -> Any:
+        loss = losses.MeanSquaredError()
+        for network, optimizer, sign in ((self.other, self.second, 1.0), (self.one, self.first, -0.1)):
+            gap = loss(torch.ones(len(data), 1), self.other(self.one(data, training=True), training=True))
+            self.zero_grad()
+            (sign * gap).backward()
+            weights = list(network.trainable_weights)
+            with torch.no_grad():
+                optimizer.apply([weight.value.grad for weight in weights], weights)
+        self.mean.update_state(gap)
+        return {"gap": self.mean.result()}
+
+
+def _two_optimizers(batch_size: int) -> list[Any]:
+    model = Rivals()
+    model(torch.zeros(1, 6))
+    model.compile(optimizers.Adam(0.01), optimizers.SGD(0.01))
+    return _outcome(model, model.fit(X[:40], batch_size=batch_size, epochs=3, verbose=0))
+
+
+class _Sequence(utils.PyDataset):
+    def __init__(self, batch_size: int) -> None:
+        super().__init__()
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        return -(-41 // self.batch_size)
+
+    def __getitem__(self, index: int) -> Any:
+        rows = slice(index * self.batch_size, (index + 1) * self.batch_size)
+        return X[rows], Y[rows]
+
+
+def _dataset(batch_size: int) -> list[Any]:
+    model, data = _compiled(), _Sequence(batch_size)
+    history = model.fit(data, epochs=2, verbose=0, shuffle=False, validation_data=data)
+    return [*_outcome(model, history), model.predict(data, verbose=0)]
+
+
 def _several_outputs(batch_size: int) -> list[Any]:
     inputs = layers.Input((6,))
     hidden = layers.Dense(5, activation="tanh")(inputs)
@@ -205,7 +264,9 @@ RUNS: dict[str, Run] = {
     "an optimizer of torch": lambda batch_size: _arrays(batch_size, optimizer=torch.optim.SGD),
     "accumulation, clipping and averages": _lightning_arguments,
     "a train_step of its own": _own_step,
+    "two optimizers": _two_optimizers,
     "several outputs": _several_outputs,
+    "a PyDataset": _dataset,
 }
 
 
