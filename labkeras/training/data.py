@@ -19,7 +19,7 @@ from labkeras.errors import DataError, InvalidArgumentError
 from labkeras.nest import map_structure
 from labkeras.training.arrays import ArrayData, Batch, checked_classes
 from labkeras.training.dealing import dealt_count, part
-from labkeras.training.epochs import Announced, ArrayEpoch, Continued, Epoch, IterableEpoch, Limited, close
+from labkeras.training.epochs import Announced, ArrayEpoch, Continued, Epoch, IterableEpoch, Limited, NotEmpty, close
 from labkeras.training.iterables import PyDatasetBatches, is_iterable_of_batches, length_of, loader_of
 from labkeras.training.rows import BatchRows
 from labkeras.training.tensors import as_tensor
@@ -213,7 +213,8 @@ def _from_iterable(
     epoch = IterableEpoch(source, ready, classes)
     if isinstance(source, Iterator):
         # A generator has one pass: every epoch goes on where the last one ended.
-        return Batches(Limited(epoch, steps), steps, has_one_pass=True, may_end_early=True)
+        taken = Limited(epoch, steps)
+        return Batches(taken if trains else NotEmpty(taken), steps, has_one_pass=True, may_end_early=True)
     length = length_of(source)
     if length == 0:
         raise DataError("there are no batches to work on: the data is empty. Received: an iterable of length 0")
@@ -255,6 +256,8 @@ def _batches(
     elif steps is not None:
         source = Limited(epoch, steps)
         number = steps if count is None else partial(_at_most, steps, count)
+    if not trains and count is None:
+        source = NotEmpty(source)
     if dataset is not None:
         source = Announced(source, dataset)
     return Batches(source, number, loader, may_end_early=steps is not None and count is None)

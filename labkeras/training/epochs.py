@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from labkeras.errors import DataError
 from labkeras.training.arrays import ArrayData, Batch, class_weights
 from labkeras.training.dealing import deal
 from labkeras.training.rows import BatchRows
 from labkeras.utils.py_dataset import PyDataset
 
-__all__ = ["Announced", "ArrayEpoch", "Continued", "Epoch", "IterableEpoch", "Limited", "close"]
+__all__ = ["Announced", "ArrayEpoch", "Continued", "Epoch", "IterableEpoch", "Limited", "NotEmpty", "close"]
 
 Epoch = Callable[[], Iterator[Batch]]
 
@@ -104,6 +105,24 @@ class Continued:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_pass": None, "_taken": 0}  # where an iteration stands cannot go to another process
+
+
+@dataclass(frozen=True)
+class NotEmpty:
+    """Epochs that must have batches: the loss over none would be 0, which looks better than any."""
+
+    epoch: Epoch
+
+    def __call__(self) -> Iterator[Batch]:
+        is_empty = True
+        for batch in self.epoch():
+            is_empty = False
+            yield batch
+        if is_empty:
+            raise DataError(
+                "there are no batches to work on: the data is empty, or is a generator that is used up. Received: an "
+                "iterable that yields nothing"
+            )
 
 
 class Announced:

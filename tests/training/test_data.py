@@ -313,6 +313,16 @@ def test_a_validation_by_a_generator_is_taken_in_steps() -> None:
     assert len(history.history["val_loss"]) == 2
 
 
+@pytest.mark.filterwarnings("ignore:the data ended after")
+def test_a_validation_on_nothing_is_an_error_rather_than_a_loss_of_0() -> None:
+    model = classifier(OURS)
+    model.compile("sgd", CROSSENTROPY)
+    with pytest.raises(DataError, match="a generator that is used up"):
+        model.fit(X, Y, epochs=4, validation_data=_batches(), validation_steps=2, verbose=0)
+    with pytest.raises(DataError, match="the data is empty"):
+        model.evaluate(iter([]), steps=2, verbose=0)
+
+
 @pytest.mark.parametrize("lightning", [[], [pl.Callback()]], ids=["many steps a call", "one step a call"])
 def test_an_epoch_that_the_data_ends_is_validated(lightning: list[Any]) -> None:
     model = classifier(OURS)
