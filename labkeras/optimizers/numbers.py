@@ -29,9 +29,13 @@ class Fed:
     Args:
         numbers: for each number that `Numbers.numbers` gives, a scalar tensor.
         groups: `optimizer.param_groups`, whose learning rates come first among the numbers.
+
+    Attributes:
+        steps: how many steps were recorded.
     """
 
     def __init__(self, numbers: Sequence[Tensor], groups: Sequence[Mapping[str, Any]]) -> None:
+        self.steps = 0
         self._rates = {id(group): rate for group, rate in zip(groups, numbers, strict=False)}
         self.factors: tuple[Number, ...] = tuple(numbers[len(groups) :])
 
@@ -89,8 +93,11 @@ class Numbers(OneByOne):
         return (self._iteration() + 1) % steps == 0, overwrites
 
     def count_step(self) -> None:
-        """Counts a step."""
-        self.param_groups[0]["iterations"] += 1
+        """Counts a step; one that is only recorded, apart from those that were done."""
+        if self._fed is None:
+            self.param_groups[0]["iterations"] += 1
+        else:
+            self._fed.steps += 1
 
     @property
     def learning_rate(self) -> Tensor:

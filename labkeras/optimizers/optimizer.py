@@ -1,6 +1,7 @@
 """Optimizer: Keras's arguments and rules around a torch optimizer; a subclass brings the formula of the update."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 import torch
@@ -194,9 +195,7 @@ class Optimizer(Numbers):
         if not grads:
             return
         given = {id(param): grad for param, grad in self.matched(grads, trainable_variables)}
-        with torch.no_grad():
-            pieces = [(batch, [given.get(id(param)) for param in batch.params]) for batch in self._batches_now()]
-            self._apply_and_count(present(pieces))
+        self.step_with([given.get(id(param)) for param in self.trainable_variables])
 
     def matched(
         self, grads: Sequence[Any], trainable_variables: Iterable[Tensor] | None = None
@@ -263,18 +262,29 @@ class Optimizer(Numbers):
         # torch's schedulers put a `step` of their own on the object.
         return own and type(self).step is Optimizer.step and not hooks and "step" not in vars(self)
 
-    def record(self, grads: Sequence[Tensor | None], numbers: Sequence[Tensor]) -> None:
-        """All that a step does to tensors, for a compiler to record; `numbers` and `count_step` are the rest of it.
+    def step_with(self, grads: Sequence[Tensor | None]) -> None:
+        """One step with gradients that autograd has just given, without a look at them: `apply` without its checks.
 
         Args:
             grads: a gradient for each of `trainable_variables`; None for those that have none.
-            numbers: for each of `numbers()`, a scalar tensor.
         """
         given = {id(param): grad for param, grad in zip(self.trainable_variables, grads, strict=True)}
-        pieces = present([(batch, [given[id(param)] for param in batch.params]) for batch in self._batches_now()])
+        with torch.no_grad():
+            pieces = [(batch, [given[id(param)] for param in batch.params]) for batch in self._batches_now()]
+            self._apply_and_count(present(pieces))
+
+    @contextmanager
+    def recording(self, numbers: Sequence[Tensor]) -> Iterator[Fed]:
+        """Within it, a step does all that it does to tensors, for a compiler to record; nothing is counted.
+
+        `numbers` and `count_step` are the rest of a step.
+
+        Args:
+            numbers: for each of `numbers()`, a scalar tensor.
+        """
         self._fed = Fed(numbers, self.param_groups)
         try:
-            self._apply(pieces)
+            yield self._fed
         finally:
             self._fed = None
 

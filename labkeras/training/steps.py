@@ -37,15 +37,15 @@ def steps_for(model: Any, compiled: Compiled | None) -> "EagerSteps":
     settings = compiled if compiled is not None else getattr(model, "_compiled", None)
     if own_method(cls, "training_step"):
         return LightningSteps(model, compiled)
-    if any(own_method(cls, name) for name in ("train_step", "test_step", "predict_step")):
-        return OwnSteps(model, compiled)
+    own = any(own_method(cls, name) for name in ("train_step", "test_step", "predict_step"))
     # A program would keep for good what the processes of a run say to each other in its first step.
     if settings is not None and settings.jit_compile and not together():
-        # It brings torch's compiler along, which takes seconds to import.
+        # They bring torch's compiler along, which takes seconds to import.
         from labkeras.training.compilation.compiled_steps import CompiledSteps
+        from labkeras.training.compilation.own_steps import CompiledOwnSteps
 
-        return CompiledSteps(model, compiled, settings)
-    return EagerSteps(model, compiled)
+        return (CompiledOwnSteps if own else CompiledSteps)(model, compiled, settings)
+    return (OwnSteps if own else EagerSteps)(model, compiled)
 
 
 def begin_run(model: Any, compiled: Compiled, device: torch.device) -> "EagerSteps":

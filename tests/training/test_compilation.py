@@ -320,6 +320,83 @@ def test_a_loss_that_lightning_goes_backward_from_knows_its_gradients(trainer: A
     assert len(made) == 1
 
 
+class OwnStep(Model):
+    """Trains as the guide for torch shows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = layers.Dense(8, activation="tanh"), layers.Dense(3)
+        self.own_loss = metrics.Mean(name="own")
+
+    def call(self, inputs: Tensor) -> Tensor:
+        return self.second(self.first(inputs))
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        x, y = data
+        self.zero_grad()
+        loss = self.compute_loss(x=x, y=y, y_pred=self(x, training=True))
+        loss.backward()
+        weights = self.trainable_weights
+        with torch.no_grad():
+            self.optimizer.apply([weight.grad for weight in weights[:2]] + [weight.grad * 2 for weight in weights[2:]])
+        self.own_loss.update_state(loss)
+        return {metric.name: metric.result() for metric in self.metrics}
+
+    def predict_step(self, data: Any) -> Tensor:
+        return torch.softmax(self(data, training=False), -1)
+
+
+def test_a_step_of_the_models_own_trains_as_it_does_eagerly(made: list[Any]) -> None:
+    def make() -> Model:
+        labkeras.utils.set_random_seed(0)
+        model = OwnStep()
+        model.build((None, 6))
+        return model
+
+    check_equal(make, optimizer=ADAM)
+    assert len(made) == 1
+    eager, jit = compiled(make(), jit_compile=False), compiled(make())
+    np.testing.assert_allclose(jit.predict(X, verbose=0), eager.predict(X, verbose=0), rtol=1e-5)
+    assert len(made) == 2
+
+
+class Adversaries(Model):
+    """Two networks with an optimizer each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maker, self.judge = (Sequential([layers.Input((6,)), layers.Dense(size)]) for size in (6, 1))
+
+    def compile(self, maker_optimizer: Any, judge_optimizer: Any, **options: Any) -> None:
+        super().compile(**options)
+        self.maker_optimizer, self.judge_optimizer = maker_optimizer, judge_optimizer
+
+    def train_step(self, x: Tensor) -> dict[str, Tensor]:
+        judged = (self.judge(x).sigmoid() - self.judge(self.maker(-x)).sigmoid()).mean()
+        weights = self.judge.trainable_weights
+        self.judge_optimizer.apply(torch.autograd.grad(judged, weights), weights)
+        self.zero_grad()
+        made = -self.judge(self.maker(-x)).sigmoid().mean()
+        made.backward()
+        self.maker_optimizer.apply([weight.grad for weight in self.maker.trainable_weights])
+        return {"judged": judged.detach(), "made": made.detach()}
+
+
+def test_a_step_with_two_optimizers_trains_as_it_does_eagerly(made: list[Any]) -> None:
+    results = []
+    for jit_compile in (False, True):
+        labkeras.utils.set_random_seed(0)
+        model = Adversaries()
+        maker, judge = optimizers.Adam(0.05), optimizers.SGD(0.1, momentum=0.9)
+        maker.build(model.maker.trainable_weights)
+        model.compile(maker, judge, jit_compile=jit_compile)
+        history = model.fit(X, batch_size=10, epochs=3, shuffle=False, verbose=0).history
+        results.append((history["judged"], history["made"], int(maker.iterations), int(judge.iterations)))
+    assert len(made) == 1
+    for jit, eager in zip(results[1], results[0], strict=True):
+        np.testing.assert_allclose(jit, eager, rtol=1e-5)
+
+
 # --- what cannot be compiled ------------------------------------------------------------------------------------------
 
 

@@ -167,13 +167,12 @@ class CompiledSteps(EagerSteps):
         settings: list[Any] = [mode, self.check.enabled, *_autocasts()]
         if mode != "predict":
             tensors += [variable for metric in self.compiled.metrics for variable in getattr(metric, "variables", ())]
-        optimizer = None
-        if mode == "train":
-            optimizer = self.compiled.optimizer
+        optimizers = self._optimizers() if mode == "train" else []
+        for optimizer in optimizers:
             tensors += [slot for slots in optimizer.state.values() for slot in slots.values() if _is_tensor(slot)]
-            settings += [getattr(optimizer, name) for name in _SETTINGS]
+            settings += [getattr(optimizer, name, None) for name in _SETTINGS]
             settings += [(len(group["params"]), group.get("weight_decay")) for group in optimizer.param_groups]
-        held = [*modules, *tensors, optimizer]
+        held = [*modules, *tensors, *optimizers]
         state = (
             tuple(settings),
             tuple(map(id, held)),
@@ -181,6 +180,10 @@ class CompiledSteps(EagerSteps):
             tuple((tensor.requires_grad, tensor.stride(), tensor.dtype, tensor.device) for tensor in tensors),
         )
         return self._programs.table(state, held)
+
+    def _optimizers(self) -> list[Any]:
+        """The optimizers that a training step uses."""
+        return [self.compiled.optimizer]
 
     def _metric_modules(self) -> list[torch.nn.Module]:
         return [metric for metric in self.compiled.metrics if isinstance(metric, torch.nn.Module)]

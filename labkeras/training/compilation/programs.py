@@ -101,10 +101,12 @@ class Programs:
 
     Attributes:
         said: the last reason for making none that the user was told.
+        began: whether a model's own `train_step` has run, which may have made what it needs.
     """
 
     def __init__(self) -> None:
         self.said: str | None = None
+        self.began = False
         self._tables: OrderedDict[Hashable, Table] = OrderedDict()
 
     def table(self, state: Hashable, held: list[Any]) -> Table:

@@ -11,7 +11,16 @@ from labkeras.nest import flatten, map_structure, pack
 from labkeras.training.compilation.recording import NotRecordableError
 from labkeras.training.steps import EagerSteps
 
-__all__ = ["Evaluation", "Loss", "Prediction", "SplitTraining", "Stage", "Training", "keeps_metrics_outside"]
+__all__ = [
+    "Evaluation",
+    "FedOptimizer",
+    "Loss",
+    "Prediction",
+    "SplitTraining",
+    "Stage",
+    "Training",
+    "keeps_metrics_outside",
+]
 
 
 class Stage(Protocol):
@@ -92,15 +101,10 @@ class Training:
         self._steps = steps
         self._metrics = _Metrics(steps, metrics_outside)
         self._optimizer = steps.compiled.optimizer
-        params = self._optimizer.trainable_variables
-        is_double = any(param.dtype is torch.float64 for param in params)
-        dtype = torch.float64 if is_double else torch.float32
-        self._numbers = [torch.zeros((), dtype=dtype) for _ in self._optimizer.numbers()]
-        self._places = [number.numpy() for number in self._numbers]
+        self._fed = FedOptimizer(self._optimizer)
 
     def state(self) -> list[Tensor]:
-        slots = [slot for slots in self._optimizer.state.values() for slot in slots.values()]
-        return [*_tensors_of(self._steps.model), *slots, *self._metrics.state(), *self._numbers]
+        return [*_tensors_of(self._steps.model), *self._metrics.state(), *self._fed.state()]
 
     def record(self, x: Any, y: Any, weight: Any) -> list[Tensor]:
         loss, y_pred = EagerSteps.forward(self._steps, x, y, weight, training=True)
@@ -110,17 +114,41 @@ class Training:
                 # A loss that is not finite must not spoil the weights: where it comes from is still to be found out.
                 bad = ~torch.isfinite(loss)
                 grads = [None if grad is None else grad.masked_fill(bad, 0.0) for grad in grads]
-            self._optimizer.record(grads, self._numbers)
+            with self._optimizer.recording(self._fed.numbers):
+                self._optimizer.step_with(grads)
         return [loss.detach(), *self._metrics.record(loss, x, y, y_pred, weight)]
 
     def begin(self) -> None:
-        for place, number in zip(self._places, self._optimizer.numbers(), strict=True):
-            place.fill(number)
+        self._fed.renew()
 
     def end(self, results: Sequence[Tensor], x: Any, y: Any, weight: Any) -> None:
         self._steps.check(results[0], x)
         self._optimizer.count_step()
         self._metrics.end(results[1:], x, y, weight)
+
+
+class FedOptimizer:
+    """An optimizer, and the tensors through which a recorded step gets its numbers.
+
+    Args:
+        optimizer: an optimizer that is built.
+    """
+
+    def __init__(self, optimizer: Any) -> None:
+        self._optimizer = optimizer
+        is_double = any(param.dtype is torch.float64 for param in optimizer.trainable_variables)
+        dtype = torch.float64 if is_double else torch.float32
+        self.numbers = [torch.zeros((), dtype=dtype) for _ in optimizer.numbers()]
+        self._places = [number.numpy() for number in self.numbers]
+
+    def state(self) -> list[Tensor]:
+        """What a step reads and writes, but for the parameters."""
+        return [*(slot for slots in self._optimizer.state.values() for slot in slots.values()), *self.numbers]
+
+    def renew(self) -> None:
+        """Brings the numbers up to date."""
+        for place, number in zip(self._places, self._optimizer.numbers(), strict=True):
+            place.fill(number)
 
 
 class SplitTraining:
