@@ -41,9 +41,9 @@ class BackupAndRestore(Callback):
 
     Args:
         backup_dir: folder for the backup, of this run alone; made if it is not there.
-        save_freq: "epoch" to back up after each epoch, or a number of batches, at least 1: a run that is taken up
-            within an epoch begins that epoch again. With False a backup that is there is gone on from, and none is
-            made.
+        save_freq: "epoch" to back up after each epoch, or a number of batches, at least 1; a run of several
+            processes that is taken up within an epoch begins that epoch again. With False a backup that is there is
+            gone on from, and none is made.
         double_checkpoint: whether to keep the backup before the last one as well, in case the last one is damaged.
         delete_checkpoint: whether the backup is removed when training is complete.
 

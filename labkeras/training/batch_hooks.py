@@ -43,17 +43,26 @@ class BatchHooks:
             step: called with `x`, `y` and `weight`.
             x, y, weight: the batch.
         """
+        self.before(mode, logs)
+        step(x, y, weight)
+        self.after(mode)
+
+    def before(self, mode: Mode, logs: Callable[[], dict[str, Any]]) -> None:
+        """Calls the hooks before a step; `logs` is for those after it."""
         count = self._counts[mode]
         self._counts[mode] = count + 1
-        if not self._callbacks.needs_batch_hooks(mode):
-            step(x, y, weight)
-            return
-        if count % self._group == 0:
+        if count % self._group == 0 and self._callbacks.needs_batch_hooks(mode):
             getattr(self._callbacks, f"on_{mode}_batch_begin")(count)
             self._open = lambda: self._end(mode, logs)
-        step(x, y, weight)
-        if count % self._group == self._group - 1:
+
+    def after(self, mode: Mode) -> None:
+        """Calls the hooks after a step, if it is the last of its group."""
+        if self._counts[mode] % self._group == 0:
             self.finish()
+
+    def pass_over(self) -> None:
+        """Counts a step of training that is not run, as it was before the run was broken off."""
+        self._counts["train"] += 1
 
     def finish(self) -> None:
         """Ends the group of steps that is not full, if there is one: the data ended, or validation comes between."""

@@ -63,6 +63,7 @@ class LitModel(pl.LightningModule):
         self.validation_freq: int | Collection[int] | None = None
         """After how many epochs to validate, or after which, counted from 1; None leaves that to the Trainer."""
         self._in_fit = False
+        self._passed_over = 0
         self._train_logs: tuple[int, dict[str, Any]] = 0, {}
 
     compiled: Any
@@ -102,7 +103,9 @@ class LitModel(pl.LightningModule):
 
     def on_train_start(self) -> None:
         self.callbacks.on_train_begin()
-        # A callback that takes up a run that was broken off says with which epoch to go on.
+        # A callback that takes up a run that was broken off says with which epoch to go on, and after how many of
+        # its batches.
+        self._passed_over = getattr(self.model, "_initial_batch", None) or 0
         first = getattr(self.model, "_initial_epoch", None)
         if first:
             epochs = self.trainer.fit_loop.max_epochs
@@ -135,7 +138,11 @@ class LitModel(pl.LightningModule):
             self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress.increment_completed()
         return None
 
-    def _train_automatically(self, batch: Any) -> Tensor:
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self.automatic_optimization:
+            self._end_step("train")  # now the weights are those after the step
+
+    def _train_automatically(self, batch: Any) -> Tensor | None:
         """Forward and loss; Lightning does the rest of the step."""
         x, y, weight = ready(batch)
         losses = []
@@ -147,6 +154,8 @@ class LitModel(pl.LightningModule):
             losses.append(loss)
 
         self._run_step("train", run, x, y, weight)
+        if not losses:
+            return None
         scaled: Tensor = self.compiled.scaled(losses[0])
         return scaled
 
@@ -276,9 +285,27 @@ class LitModel(pl.LightningModule):
 
     def _run_step(self, mode: Mode, run: Callable[[Any, Any, Any], None], x: Any, y: Any, weight: Any) -> None:
         """Runs one step, with the batch hooks that somebody needs."""
-        self._hooks.around(mode, self.steps.logs if mode != "predict" else self._last_outputs, run, x, y, weight)
+        if mode == "train" and self._hooks.count("train") < self._passed_over:
+            self._pass_over(x, y, weight)
+            return
+        self._hooks.before(mode, self.steps.logs if mode != "predict" else self._last_outputs)
+        run(x, y, weight)
+        if mode != "train" or not self.automatic_optimization:
+            self._end_step(mode)
+
+    def _end_step(self, mode: Mode) -> None:
+        self._hooks.after(mode)
         if mode == "train" and getattr(self.model, "stop_training", False):
             self.trainer.should_stop = True
+
+    def _pass_over(self, x: Any, y: Any, weight: Any) -> None:
+        """Takes no step on a batch that was trained on before the run was broken off within this epoch."""
+        self._hooks.pass_over()
+        if self._hooks.count("train") == self._passed_over:
+            self._passed_over = 0
+            with torch.no_grad():
+                self.steps.test(x, y, weight)  # makes the metrics that wait for a batch; they get their values next
+            self.callbacks.resume_batch()
 
     def _last_outputs(self) -> dict[str, Any]:
         return {"outputs": self.predictions[-1]}

@@ -145,12 +145,12 @@ def run_evaluate(
     """The loss and metrics over data, by name; the arguments are those of `Model.evaluate`."""
     if is_data_module(x):
         _refuse_beside_data_module({"y": y, "sample_weight": sample_weight, "batch_size": batch_size})
-        ours = _callback_list(model, callbacks, verbose, add_history=False, steps=steps)
+        ours = _callback_list(model, callbacks, verbose, add_history=False, epochs=1, steps=steps)
         logs = _Run(model, compiled, trainer, ours).evaluate_data_module(x, steps)
         return {name: float(value) for name, value in sorted(logs.items())}
     batches = as_batches(x, y, sample_weight, batch_size=batch_size, steps=steps)
     build_on_first_batch(model, batches)
-    ours = _callback_list(model, callbacks, verbose, add_history=False, steps=batches.steps)
+    ours = _callback_list(model, callbacks, verbose, add_history=False, epochs=1, steps=batches.steps)
     with _closing(batches):
         if goes_directly(trainer, ours):
             logs = evaluate_directly(model, compiled, batches, ours)
@@ -165,11 +165,11 @@ def run_predict(
     """The outputs for data, as arrays; the arguments are those of `Model.predict`."""
     if is_data_module(x):
         _refuse_beside_data_module({"batch_size": batch_size})
-        ours = _callback_list(model, callbacks, verbose, add_history=False, steps=steps)
+        ours = _callback_list(model, callbacks, verbose, add_history=False, epochs=1, steps=steps)
         return as_arrays(_Run(model, model._compiled, trainer, ours).predict_data_module(x, steps))
     batches = as_batches(x, batch_size=batch_size, steps=steps)
     build_on_first_batch(model, batches)
-    ours = _callback_list(model, callbacks, verbose, add_history=False, steps=batches.steps)
+    ours = _callback_list(model, callbacks, verbose, add_history=False, epochs=1, steps=batches.steps)
     with _closing(batches):
         if goes_directly(trainer, ours):
             outputs = predict_directly(model, model._compiled, batches, ours)

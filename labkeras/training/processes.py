@@ -160,6 +160,10 @@ class JointLitModel(LitModel):
             super()._run_step(mode, run, x, y, weight)
         if mode == "train":
             self._leave_together(step.ending())
+
+    def _end_step(self, mode: Mode) -> None:
+        super()._end_step(mode)
+        if mode == "train":
             self._agree()
 
     def _leave_together(self, ending: Tensor) -> None:

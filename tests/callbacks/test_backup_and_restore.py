@@ -75,6 +75,26 @@ def test_the_state_of_any_optimizer_is_kept(tmp_path: Path, name: str) -> None:
     assert repr(states[0]) == repr(states[1])
 
 
+@pytest.mark.parametrize("source", ["arrays", "loader", "lightning"])
+@pytest.mark.parametrize("save_freq", [1, 2, 3, 7])
+def test_a_run_that_was_broken_off_within_an_epoch_goes_on_after_the_batch(
+    tmp_path: Path, source: str, save_freq: int
+) -> None:
+    whole = train(tmp_path / "whole", source=source, save_freq=save_freq)
+    folder = tmp_path / "broken"
+    for moment in ((0, 2), (0, 4), (1, 0), (3, 4), (5, 4)):
+        interrupted(folder, *moment, source=source, save_freq=save_freq)
+    assert_same_run(train(folder, source=source, save_freq=save_freq), whole)
+    assert (folder / "log.csv").read_bytes() == (tmp_path / "whole" / "log.csv").read_bytes()
+
+
+def test_no_batch_is_trained_on_twice(tmp_path: Path) -> None:
+    seen: list[int] = []
+    interrupted(tmp_path, 2, 3, save_freq=1)
+    train(tmp_path, LambdaCallback(on_train_batch_begin=lambda batch, logs: seen.append(batch)), save_freq=1)
+    assert seen == [3, 4, *range(5), *range(5), *range(5)]
+
+
 def test_a_run_may_be_broken_off_again_and_again(tmp_path: Path) -> None:
     whole = train(tmp_path / "whole")
     folder = tmp_path / "broken"
@@ -186,11 +206,12 @@ def again_saves(callbacks: CallbackList, folder: Path, batch: int) -> bool:
     "moment",
     ["2,3", *(pytest.param(step, marks=pytest.mark.slow) for step in ("fsync", "before replace", "after replace"))],
 )
-def test_a_killed_process_is_taken_up(tmp_path: Path, moment: str) -> None:
+@pytest.mark.parametrize("save_freq", ["epoch", pytest.param(3, marks=pytest.mark.slow)])
+def test_a_killed_process_is_taken_up(tmp_path: Path, moment: str, save_freq: Any) -> None:
     folder = tmp_path / "killed"
-    died = run_python(tmp_path, interrupted_run.__file__, str(folder), moment, "epoch")
+    died = run_python(tmp_path, interrupted_run.__file__, str(folder), moment, str(save_freq))
     assert died.returncode == -signal.SIGKILL, died.stderr
-    assert_same_run(train(folder), train(tmp_path / "whole"))
+    assert_same_run(train(folder, save_freq=save_freq), train(tmp_path / "whole", save_freq=save_freq))
     assert not (folder / "backup").exists()
 
 

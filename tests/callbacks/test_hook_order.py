@@ -235,6 +235,19 @@ def test_stop_training_ends_training_where_keras_does(hook: str, number: int | N
     compare(run)
 
 
+@pytest.mark.parametrize("trainer", [None, {"logger": False, "max_steps": 1000}])
+def test_the_weights_at_the_end_of_a_batch_are_those_after_its_step(trainer: Any) -> None:
+    def run(package: Any, model: Any, calls: Calls) -> Any:
+        def weigh(callback: Any, hook: str, number: int | None, logs: Any) -> None:
+            weights = {str(index): copied(array) for index, array in enumerate(model.get_weights())}
+            calls.append(("weights", hook, number, weights))
+
+        more = {"trainer": trainer} if package is OURS else {}
+        return fit(package, model, calls, callbacks=[recorder(package, calls, act=weigh)], **more)
+
+    compare(run)
+
+
 # --- evaluate, predict and the others ---------------------------------------------------------------------------------
 
 
@@ -278,6 +291,8 @@ def test_params_and_model_are_those_of_keras() -> None:
         arguments = {"batch_size": 16, "verbose": 0, "callbacks": [recorder(package, [], act=note)]}
         model.fit(X, Y, epochs=2, validation_data=(VX, VY), validation_batch_size=10, **arguments)
         model.fit(batches(), epochs=1, steps_per_epoch=2, shuffle=False, verbose=0, callbacks=arguments["callbacks"])
+        model.evaluate(X, Y, **arguments)
+        model.predict(X, **arguments)
 
     compare(run)
 
