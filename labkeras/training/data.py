@@ -20,7 +20,7 @@ from labkeras.nest import map_structure
 from labkeras.training.arrays import ArrayData, Batch, checked_classes
 from labkeras.training.dealing import dealt_count, part
 from labkeras.training.epochs import Announced, ArrayEpoch, Continued, Epoch, IterableEpoch, Limited, NotEmpty, close
-from labkeras.training.iterables import PyDatasetBatches, is_iterable_of_batches, length_of, loader_of
+from labkeras.training.iterables import PyDatasetBatches, is_dealt, is_iterable_of_batches, length_of, loader_of
 from labkeras.training.rows import BatchRows
 from labkeras.training.tensors import as_tensor
 from labkeras.utils.py_dataset import PyDataset
@@ -218,7 +218,7 @@ def _from_iterable(
     length = length_of(source)
     if length == 0:
         raise DataError("there are no batches to work on: the data is empty. Received: an iterable of length 0")
-    count = None if length is None else partial(dealt_count, length)
+    count = None if length is None else partial(int if is_dealt(source) else dealt_count, length)
     if isinstance(x, PyDataset):
         if length is None and steps is None:
             raise DataError(

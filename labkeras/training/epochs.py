@@ -2,13 +2,14 @@
 
 import itertools
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from labkeras.errors import DataError
 from labkeras.training.arrays import ArrayData, Batch, class_weights
 from labkeras.training.dealing import deal
+from labkeras.training.iterables import is_dealt
 from labkeras.training.rows import BatchRows
 from labkeras.utils.py_dataset import PyDataset
 
@@ -32,12 +33,19 @@ class ArrayEpoch:
 class IterableEpoch:
     """The batches of a loader, generator or other iterable, made tensors by `ready`, and weighted by class."""
 
-    source: Iterable[Any]
+    source: Any
     ready: Callable[[Any], Batch]
     classes: Mapping[int, float] | None
+    passes: list[int] = field(default_factory=lambda: [0])
+    """The number of passes so far, alone in a list."""
 
     def __call__(self) -> Iterator[Batch]:
-        return deal(self.source, self.ready if self.classes is None else self._weighted)
+        read = self.ready if self.classes is None else self._weighted
+        if not is_dealt(self.source):
+            return deal(self.source, read)
+        self.source.sampler.set_epoch(self.passes[0])
+        self.passes[0] += 1
+        return map(read, self.source)
 
     def _weighted(self, batch: Any) -> Batch:
         x, y, weight = self.ready(batch)

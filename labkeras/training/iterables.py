@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sized
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, IterableDataset
 
 from labkeras.distribution import replicas
 from labkeras.errors import DataError
 from labkeras.training.tensors import is_array
 from labkeras.utils.py_dataset import PyDataset
 
-__all__ = ["PyDatasetBatches", "is_data_module", "is_iterable_of_batches", "length_of", "loader_of"]
+__all__ = ["PyDatasetBatches", "is_data_module", "is_dealt", "is_iterable_of_batches", "length_of", "loader_of"]
 
 
 def is_data_module(x: Any) -> bool:
@@ -37,6 +37,11 @@ def is_iterable_of_batches(x: Any) -> bool:
         "data must be arrays, tensors, lists or dicts of them, a DataLoader, Dataset, LightningDataModule or "
         f"PyDataset, or an iterable of batches. Received: {type(x).__name__}"
     )
+
+
+def is_dealt(source: Any) -> bool:
+    """Whether data is a DataLoader whose sampler gives each process its own part, and an order to each epoch."""
+    return isinstance(source, DataLoader) and isinstance(source.sampler, DistributedSampler)
 
 
 def length_of(source: Iterable[Any]) -> int | None:

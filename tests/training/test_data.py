@@ -10,7 +10,7 @@ import pytest
 import pytorch_lightning as pl
 import scipy.sparse
 import torch
-from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, IterableDataset, TensorDataset
 
 from labkeras import Input, Layer, Model, layers, models
 from labkeras.errors import DataError, InvalidArgumentError, InvalidInputError
@@ -289,6 +289,20 @@ def test_a_dataset_of_samples_is_shuffled_unless_told_otherwise() -> None:
     assert order(shuffle=False) == in_order
     assert order(shuffle=True) != in_order
     assert sorted(order(shuffle=True)) == sorted(in_order)
+
+
+def test_a_sampler_that_deals_is_left_to_it_and_told_the_epoch() -> None:
+    dataset = TensorDataset(torch.arange(20))
+    sampler: DistributedSampler[Any] = DistributedSampler(dataset, num_replicas=2, rank=1, seed=3)
+    batches = as_batches(DataLoader(dataset, 5, sampler=sampler))
+    taken = [torch.cat([x for x, _, _ in batches]).tolist() for _ in range(2)]
+    expected = []
+    for epoch in range(2):
+        sampler.set_epoch(epoch)
+        expected.append(list(sampler))
+    assert taken == expected
+    assert taken[0] != taken[1]
+    assert batches.steps == 2
 
 
 def test_missing_numbers_of_a_table_are_nan() -> None:
