@@ -519,3 +519,30 @@ def test_programs_of_images_call_the_kernels_of_torch() -> None:
     np.testing.assert_allclose(jit_logs["loss"], logs["loss"], rtol=1e-4)
     for after, expected in zip(jit_weights, weights, strict=True):
         np.testing.assert_allclose(after, expected, rtol=1e-3, atol=1e-4)
+
+
+class Recurrent(layers.Layer):
+    """The last output of torch's LSTM."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = torch.nn.LSTM(4, 5, batch_first=True)
+
+    def call(self, inputs: Tensor) -> Tensor:
+        outputs: Tensor = self.lstm(inputs)[0][:, -1]
+        return outputs
+
+
+@pytest.mark.slow
+def test_programs_call_the_recurrent_kernels_of_torch() -> None:
+    def make() -> Model:
+        labkeras.utils.set_random_seed(0)
+        return Sequential([layers.Input((5,), dtype="int64"), layers.Embedding(7, 4), Recurrent(), layers.Dense(3)])
+
+    eager, jit = compiled(make(), ADAM(), jit_compile=False), compiled(make(), ADAM())
+    logs, weights = run(eager, x=TOKENS)
+    jit_logs, jit_weights = run(jit, x=TOKENS)
+    np.testing.assert_allclose(jit_logs["loss"], logs["loss"], rtol=1e-4)
+    for after, expected in zip(jit_weights, weights, strict=True):
+        np.testing.assert_allclose(after, expected, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(jit.predict(TOKENS, verbose=0), eager.predict(TOKENS, verbose=0), rtol=1e-3, atol=1e-4)
