@@ -12,7 +12,6 @@ from tests.helpers.processes import run_ranks
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="there is no fork"),
-    pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning"),
 ]
 IMAGES = torch.randn(7, 4, 4, 3, generator=torch.Generator().manual_seed(1)) * 2 + 3
 FACTORS = torch.randn(7, 4, 4, 3, generator=torch.Generator().manual_seed(2))

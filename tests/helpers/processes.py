@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+import pytest
 import torch
 
 __all__ = [
@@ -80,13 +82,18 @@ def run_ranks(function: Callable[..., Any], *arguments: Any, count: int = 2, sec
         count: how many processes.
         seconds: after which all of them are ended, and the test fails.
     """
+    if sys.platform == "win32":
+        pytest.skip("there is no fork")
     context = multiprocessing.get_context("fork")
     receivers, started = [], []
     port = free_port()
     for rank in range(count):
         receiver, sender = context.Pipe(duplex=False)
         process = context.Process(target=_rank_main, args=(sender, port, rank, count, function, arguments))
-        process.start()
+        with warnings.catch_warnings():
+            # Python 3.12 warns of forks beside other threads: pytest's, which hold nothing that a process needs.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            process.start()
         sender.close()
         receivers.append(receiver)
         started.append(process)

@@ -16,8 +16,7 @@ from tests.helpers.processes import run_ranks
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="there is no fork"),
     pytest.mark.timeout(120),
-    # Of Python's on forks of processes with threads, and of Lightning's on loaders, for data this small.
-    pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning"),
+    # Of Lightning's on loaders, for data this small.
     pytest.mark.filterwarnings("ignore:.*does not have many workers.*"),
 ]
 ROWS = np.random.default_rng(0)

@@ -82,8 +82,13 @@ def _start(folder: Path, trainer: Any, batch_size: int, *before: str, epochs: in
 
 
 def _finish(folder: Path, *started: Any) -> None:
-    for process in started:
-        assert process.wait(timeout=120) == 0, (folder / "errors.txt").read_text()
+    try:
+        for process in started:
+            assert process.wait(timeout=120) == 0, (folder / "errors.txt").read_text()
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 @pytest.fixture(scope="module")

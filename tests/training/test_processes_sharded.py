@@ -18,7 +18,6 @@ from tests.helpers.processes import run_ranks
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="there is no fork"),
     pytest.mark.timeout(120),
-    pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning"),
 ]
 ROWS = np.random.default_rng(0)
 X = ROWS.normal(size=(41, 6)).astype("float32")
