@@ -36,6 +36,12 @@ def steps_for(model: Any, compiled: Compiled | None) -> "EagerSteps":
     cls = type(model)
     settings = compiled if compiled is not None else getattr(model, "_compiled", None)
     if own_method(cls, "training_step"):
+        if settings is not None and settings.jit_compile:
+            warnings.warn(
+                f"`jit_compile=True` has no effect on model {model.name!r}: a `training_step` of Lightning's kind is "
+                "not compiled. Write a `train_step`, or call `torch.compile` on what is slow.",
+                stacklevel=2,
+            )
         return LightningSteps(model, compiled)
     own = any(own_method(cls, name) for name in ("train_step", "test_step", "predict_step"))
     # A program would keep for good what the processes of a run say to each other in its first step.

@@ -485,6 +485,20 @@ def test_a_metric_that_cannot_be_recorded_takes_in_the_outputs_of_the_graph(made
     assert len(made) == 1
 
 
+class LightningStep(OwnStep):
+    """Trains as a LightningModule does."""
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        x, y = batch
+        return self.compute_loss(x=x, y=y, y_pred=self(x, training=True))
+
+
+def test_a_step_of_lightnings_kind_is_not_compiled_and_said_so(made: list[Any]) -> None:
+    with pytest.warns(UserWarning, match="a `training_step` of Lightning's kind is not compiled"):
+        compiled(LightningStep()).fit(X, Y, verbose=0)
+    assert not made
+
+
 # --- torch's compiler -------------------------------------------------------------------------------------------------
 
 
