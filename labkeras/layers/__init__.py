@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from labkeras.layers.regularization.dropout import Dropout as Dropout
     from labkeras.layers.reshaping.flatten import Flatten as Flatten
     from labkeras.layers.reshaping.reshape import Reshape as Reshape
+    from labkeras.layers.rnn.lstm import LSTM as LSTM
+    from labkeras.layers.rnn.lstm import LSTMCell as LSTMCell
+    from labkeras.layers.rnn.rnn import RNN as RNN
+    from labkeras.layers.rnn.stacked_rnn_cells import StackedRNNCells as StackedRNNCells
 
 __all__, __getattr__, __dir__ = exports(__name__)
 

@@ -75,7 +75,7 @@ def _class_name(part: Any) -> str:
 def _has_state(value: Any) -> bool:
     """Whether something has a place in a file. Metrics have none: they start anew."""
     if isinstance(value, torch.nn.Module):
-        return not hasattr(value, "reset_state")
+        return not (hasattr(value, "update_state") and hasattr(value, "reset_state"))
     return isinstance(value, InputLayer) or (
         isinstance(value, torch.optim.Optimizer) and hasattr(value, "load_own_variables")
     )
