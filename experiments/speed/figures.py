@@ -3,6 +3,7 @@
     python experiments/speed/figures.py                          all figures, as a table
     python experiments/speed/figures.py forward fit --cases tiny
     python experiments/speed/figures.py --write                  also into figures.csv and the README
+    KERAS_PYTHON=…/bin/python python experiments/speed/figures.py compiled     with a Keras on JAX or TensorFlow there
 
 Each figure is the median of interleaved rounds. Sides within one process are measured in processor time, several
 processes by the clock; all of it on one thread of one core, so that nobody is faster by having more of them.
@@ -15,7 +16,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 
 # Oversubscribed OpenMP makes tiny models several times slower. Before torch is imported, as is Keras's backend.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -24,6 +24,9 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 from cases import CASES, Case
 from measuring import HERE, Row, child_seconds, interleaved, ratio_row, table, value_row, write
 from training import compiled_model, fitting, hand_loop
+
+# Keras on JAX and TensorFlow may live in an environment of its own: they want other versions of what all share.
+KERAS_PYTHON = os.environ.get("KERAS_PYTHON", sys.executable)
 
 Figure = Callable[[int, list[str]], list[Row]]
 
@@ -127,7 +130,7 @@ def compiled(rounds: int, cases: list[str]) -> list[Row]:
     """`fit` with `jit_compile=True`, warm, against Keras on JAX and on TensorFlow, where they are installed."""
     import labkeras
 
-    backends = [backend for backend in ("jax", "tensorflow") if find_spec(backend)]
+    backends = [backend for backend in ("jax", "tensorflow") if _has(backend)]
     rows = []
     for name in cases:
         case = CASES[name]
@@ -280,7 +283,7 @@ def _resnet50(package: object, initializer: object) -> object:
 @contextmanager
 def _keras_on(backend: str, name: str) -> Iterator[Callable[[], None]]:
     """Keras in a process of its own, warm; what it yields trains once."""
-    words = [sys.executable, str(HERE / "keras_worker.py"), name]
+    words = [KERAS_PYTHON, str(HERE / "keras_worker.py"), name]
     environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     with subprocess.Popen(
         words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
@@ -298,6 +301,11 @@ def _keras_on(backend: str, name: str) -> Iterator[Callable[[], None]]:
 
         yield train
         requests.close()
+
+
+def _has(backend: str) -> bool:
+    """Whether Keras runs on a backend in the Python that is to run it."""
+    return subprocess.run([KERAS_PYTHON, "-c", f"import keras, {backend}"], capture_output=True).returncode == 0
 
 
 def _more(pairs: list[tuple[float, float]], case: Case) -> list[float]:
