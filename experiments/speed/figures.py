@@ -305,7 +305,9 @@ def _keras_on(backend: str, name: str) -> Iterator[Callable[[], None]]:
 
 def _has(backend: str) -> bool:
     """Whether Keras runs on a backend in the Python that is to run it."""
-    return subprocess.run([KERAS_PYTHON, "-c", f"import keras, {backend}"], capture_output=True).returncode == 0
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    words = [KERAS_PYTHON, "-c", f"import keras, {backend}"]
+    return subprocess.run(words, capture_output=True, env=environment).returncode == 0
 
 
 def _more(pairs: list[tuple[float, float]], case: Case) -> list[float]:
