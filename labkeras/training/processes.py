@@ -1,5 +1,7 @@
 """Processes: the LightningModule of a run of several processes, and what comes home from those that end with it."""
 
+import atexit
+import functools
 import shutil
 import signal
 import tempfile
@@ -81,6 +83,7 @@ class JointLitModel(LitModel):
         super().setup(stage)
         if self.luggage is not None and self.compiled is not None:
             self.compiled.unshare()
+        _end_group_with_interpreter()
         place = self.place()
         replicas.take(place)
         _draw_alike()
@@ -256,6 +259,18 @@ def _class_for(distribution: Any) -> type[JointLitModel]:
     from labkeras.training.sharded_model import ShardedLitModel  # loads half a second of torch, and stands on this file
 
     return ShardedLitModel
+
+
+@functools.cache
+def _end_group_with_interpreter() -> None:
+    """Sees to it, once, that the group of processes ends before the interpreter: gloo's threads abort one that goes
+    before them. Lightning does it for NCCL alone."""
+    atexit.register(_end_group)
+
+
+def _end_group() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def optimizers_of(model: Any, compiled: Any) -> list[torch.optim.Optimizer]:

@@ -34,7 +34,8 @@ SCRIPT = """
 
     class Tells(callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
-            told = Path(f"told-{os.environ.get('LOCAL_RANK', '0')}")
+            rank = os.environ.get("SLURM_PROCID", os.environ.get("LOCAL_RANK", "0"))
+            told = Path(f"told-{rank}")
             told.write_text(str(os.getpid()))
             told.rename(told.with_suffix(".pid"))
 
