@@ -398,7 +398,7 @@ _OF_THE_CELL = (
 
 def _cannot_be_traced(sequences: Tensor) -> bool:
     """Whether `torch.compile` would fail on the kernel: on the CPU it cannot keep what the gradient needs."""
-    return torch.compiler.is_compiling() and torch.is_grad_enabled() and sequences.device.type == "cpu"
+    return torch.compiler.is_dynamo_compiling() and torch.is_grad_enabled() and sequences.device.type == "cpu"
 
 
 def _masked_product(values: Tensor, mask: Tensor | None, kernel: Tensor) -> Tensor:
