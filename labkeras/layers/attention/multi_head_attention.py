@@ -145,6 +145,7 @@ class MultiHeadAttention(Layer):
         training: bool | None = None,
         use_causal_mask: bool = False,
     ) -> Any:
+        # Differs from Keras: a `query_mask` that is given counts; there the one that the tensor carries replaces it.
         given = (query_mask, value_mask, key_mask, attention_mask, self.sliding_window)
         is_causal = use_causal_mask and all(one is None for one in given)
         mask = None if is_causal else self._mask(query, value, *given[:4], use_causal_mask)

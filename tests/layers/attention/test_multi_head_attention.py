@@ -153,6 +153,13 @@ def test_dropout_drops_in_training_alone(seed: int | None) -> None:
     assert not torch.equal(layer(x, x, training=True), layer(x, x, training=True))
 
 
+def test_a_query_mask_that_is_given_counts() -> None:
+    layer, x = MultiHeadAttention(2, 4), torch.randn(2, 3, 8)
+    mask = torch.tensor([[True, True, False], [True, False, False]])
+    expected = layer(x, x, attention_mask=mask[:, :, None].expand(2, 3, 3))
+    assert_close(layer(x, x, query_mask=mask), expected)
+
+
 def test_a_subclass_may_bring_its_own_attention() -> None:
     class Mean(MultiHeadAttention):
         def _compute_attention(self, query: Any, key: Any, value: Any, *masks: Any, **flags: Any) -> Any:
