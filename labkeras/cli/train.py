@@ -20,11 +20,11 @@ from omegaconf import DictConfig
 from labkeras.cli import report
 from labkeras.cli.completion import completing
 from labkeras.errors import ConfigError, PluginError, RunDirectoryError
-from labkeras.experiment.composition import CONFIG_NAME, VERSION_BASE, Examination, examine, with_name
-from labkeras.experiment.one_run import run
-from labkeras.experiment.refusals import REFUSALS, first_lines
-from labkeras.experiment.run_directory import RUNS, new_folder
-from labkeras.experiment.sources import installed
+from labkeras.experiment.config.composition import CONFIG_NAME, VERSION_BASE, Examination, examine, with_name
+from labkeras.experiment.config.refusals import REFUSALS, first_lines
+from labkeras.experiment.config.sources import installed
+from labkeras.experiment.runs.directory import RUNS, new_folder
+from labkeras.experiment.runs.one_run import run
 
 __all__ = ["main"]
 

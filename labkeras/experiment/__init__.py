@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from labkeras.lazy import exports
 
 if TYPE_CHECKING:
-    from labkeras.experiment.composition import compose as compose
-    from labkeras.experiment.model_spec import build_model as build_model
-    from labkeras.experiment.one_run import run as run
-    from labkeras.experiment.schema import schema_of as schema_of
-    from labkeras.experiment.validation import validate as validate
+    from labkeras.experiment.config.composition import compose as compose
+    from labkeras.experiment.config.schema import schema_of as schema_of
+    from labkeras.experiment.config.validation import validate as validate
+    from labkeras.experiment.model.building import build_model as build_model
+    from labkeras.experiment.runs.one_run import run as run
 
 __all__, __getattr__, __dir__ = exports(__name__)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from labkeras.errors import ConfigError, LabkerasError
-from labkeras.experiment.components import build
-from labkeras.experiment.model_plan import Plan, Step, check_model
+from labkeras.experiment.config.components import build
+from labkeras.experiment.model.plan import Plan, Step, check_model
 from labkeras.graph.input import Input
 from labkeras.models import Model, Sequential
 
@@ -16,7 +16,7 @@ def build_model(model: Mapping[str, Any]) -> Model:
     """Makes a model; its layers are named as their keys in the config.
 
     Args:
-        model: the group `model` of a config, without interpolations (`labkeras.experiment.model_plan` says what it may
+        model: the group `model` of a config, without interpolations (`labkeras.experiment.model.plan` says what it may
         hold).
 
     Raises:

@@ -21,7 +21,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 
 from labkeras.errors import AmbiguousComponentError, PluginError, UnknownComponentError
-from labkeras.experiment.components import BY_SHAPE, complete, defaults_of
+from labkeras.experiment.config.components import BY_SHAPE, complete, defaults_of
 from labkeras.registry import registry_of
 
 __all__ = ["FileSource", "GROUPS", "RegistrySource", "installed", "shipped_conf"]
@@ -45,7 +45,7 @@ _NONE = "none"
 
 def shipped_conf() -> Path:
     """The folder `conf` that comes with labkeras: in the package, or beside it in a checkout."""
-    package = Path(__file__).resolve().parents[1]
+    package = Path(__file__).resolve().parents[2]
     return next(folder for folder in (package / "conf", package.parent / "conf") if (folder / "train.yaml").is_file())
 
 

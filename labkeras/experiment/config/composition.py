@@ -12,9 +12,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, open_dict
 
 from labkeras.errors import ConfigError
-from labkeras.experiment.refusals import REFUSALS, first_lines, loader, refusal_of
-from labkeras.experiment.sources import installed
-from labkeras.experiment.validation import validate
+from labkeras.experiment.config.refusals import REFUSALS, first_lines, loader, refusal_of
+from labkeras.experiment.config.sources import installed
+from labkeras.experiment.config.validation import validate
 
 __all__ = ["CONFIG_NAME", "Examination", "VERSION_BASE", "compose", "examine", "with_name"]
 

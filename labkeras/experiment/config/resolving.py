@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from labkeras.experiment.components import MISSING
+from labkeras.experiment.config.components import MISSING
 
 __all__ = ["plain", "referred_keys"]
 

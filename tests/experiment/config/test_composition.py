@@ -7,8 +7,8 @@ import pytest
 
 from labkeras.errors import ConfigError
 from labkeras.experiment import compose, validate
-from labkeras.experiment.composition import examine
-from labkeras.experiment.sources import shipped_conf
+from labkeras.experiment.config.composition import examine
+from labkeras.experiment.config.sources import shipped_conf
 
 CONF = shipped_conf()
 GROUPS = sorted(folder.name for folder in CONF.iterdir() if folder.is_dir())

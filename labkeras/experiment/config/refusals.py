@@ -12,8 +12,8 @@ from omegaconf import DictConfig, Node
 from omegaconf.errors import OmegaConfBaseException
 
 from labkeras.errors import LabkerasError, UnknownComponentError, did_you_mean
-from labkeras.experiment.sources import GROUPS
-from labkeras.experiment.words import listed, nearest
+from labkeras.experiment.config.sources import GROUPS
+from labkeras.experiment.config.words import listed, nearest
 from labkeras.registry import registry_of
 
 __all__ = ["REFUSALS", "Refusal", "first_lines", "loader", "refusal_of"]

@@ -7,12 +7,12 @@ from typing import Any, Literal
 from omegaconf import OmegaConf
 
 from labkeras.errors import ConfigError, did_you_mean
-from labkeras.experiment.components import BY_SHAPE, MISSING, complete
-from labkeras.experiment.model_plan import Plan, check_model, names_in
-from labkeras.experiment.node_checks import check_arguments, check_node
-from labkeras.experiment.resolving import plain, referred_keys
-from labkeras.experiment.schema import Parameter, schema_of
-from labkeras.experiment.words import nearest
+from labkeras.experiment.config.components import BY_SHAPE, MISSING, complete
+from labkeras.experiment.config.node_checks import check_arguments, check_node
+from labkeras.experiment.config.resolving import plain, referred_keys
+from labkeras.experiment.config.schema import Parameter, schema_of
+from labkeras.experiment.config.words import nearest
+from labkeras.experiment.model.plan import Plan, check_model, names_in
 from labkeras.models.model import Model
 
 __all__ = ["checked", "validate"]

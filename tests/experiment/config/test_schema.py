@@ -2,7 +2,7 @@
 
 from typing import Any, TypedDict, Unpack
 
-from labkeras.experiment.schema import REQUIRED, schema_of
+from labkeras.experiment.config.schema import REQUIRED, schema_of
 from labkeras.layers import Dense
 from labkeras.optimizers import Adam
 

@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from labkeras.errors import ConfigError
 from labkeras.experiment import compose, validate
-from labkeras.experiment.validation import checked
+from labkeras.experiment.config.validation import checked
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import metadata
 
 from labkeras.experiment import compose
-from labkeras.experiment.hparams import HParams, choices
-from labkeras.experiment.validation import checked
+from labkeras.experiment.config.validation import checked
+from labkeras.experiment.runs.hparams import HParams, choices
 
 
 def chosen(*overrides: str) -> dict[str, bool | float | str]:

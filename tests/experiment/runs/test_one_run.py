@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from labkeras.callbacks import Callback
 from labkeras.errors import ConfigError, RunDirectoryError
 from labkeras.experiment import compose, run
-from labkeras.experiment.sources import shipped_conf
+from labkeras.experiment.config.sources import shipped_conf
 from labkeras.registry import callbacks, datasets
 
 EXPERIMENTS = sorted(path.stem for path in (shipped_conf() / "experiment").glob("*.yaml"))

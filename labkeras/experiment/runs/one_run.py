@@ -9,13 +9,13 @@ from typing import Any
 
 from labkeras.callbacks.tensorboard import TensorBoard
 from labkeras.errors import ConfigError, LabkerasError
-from labkeras.experiment.components import KEY_OF_KIND, build, node_kind, parameters_of
-from labkeras.experiment.hints import is_path
-from labkeras.experiment.hparams import HParams, choices
-from labkeras.experiment.model_spec import build_model
-from labkeras.experiment.records import MetricsRecorder
-from labkeras.experiment.run_directory import RunDirectory
-from labkeras.experiment.validation import checked
+from labkeras.experiment.config.components import KEY_OF_KIND, build, node_kind, parameters_of
+from labkeras.experiment.config.hints import is_path
+from labkeras.experiment.config.validation import checked
+from labkeras.experiment.model.building import build_model
+from labkeras.experiment.runs.directory import RunDirectory
+from labkeras.experiment.runs.hparams import HParams, choices
+from labkeras.experiment.runs.recorder import MetricsRecorder
 from labkeras.models.model import Model
 from labkeras.random import set_random_seed
 

@@ -11,7 +11,7 @@ from tensorboard.plugins.hparams.api_pb2 import Status
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
 from torch.utils.tensorboard import SummaryWriter
 
-from labkeras.experiment.components import KEY_OF_KIND, node_kind, parameters_of, plain_default
+from labkeras.experiment.config.components import KEY_OF_KIND, node_kind, parameters_of, plain_default
 
 __all__ = ["HParams", "choices"]
 

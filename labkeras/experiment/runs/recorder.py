@@ -10,7 +10,7 @@ from labkeras.callbacks.logs import python_logs
 from labkeras.callbacks.monitor import MonitorCallback, MonitorMode
 from labkeras.callbacks.processes import is_main_process
 from labkeras.errors import InvalidArgumentError
-from labkeras.experiment.run_directory import RunDirectory
+from labkeras.experiment.runs.directory import RunDirectory
 
 __all__ = ["MetricsRecorder"]
 

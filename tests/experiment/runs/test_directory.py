@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from labkeras.errors import RunDirectoryError
-from labkeras.experiment.run_directory import RunDirectory, new_folder
+from labkeras.experiment.runs.directory import RunDirectory, new_folder
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,9 @@ from hydra.core.object_type import ObjectType
 from hydra.plugins.config_source import ConfigLoadError
 from omegaconf import OmegaConf
 
-from labkeras.experiment import compose, sources
-from labkeras.experiment.sources import FileSource, RegistrySource
+from labkeras.experiment import compose
+from labkeras.experiment.config import sources
+from labkeras.experiment.config.sources import FileSource, RegistrySource
 from labkeras.losses import Loss
 from labkeras.registry import losses, optimizers
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args, get_origin
 
 from labkeras.errors import UnknownComponentError, did_you_mean
-from labkeras.experiment.components import KEY_OF_KIND, MISSING, node_kind, parameters_of, plain_default
-from labkeras.experiment.hints import describe, fits
-from labkeras.experiment.schema import REQUIRED, Parameter
+from labkeras.experiment.config.components import KEY_OF_KIND, MISSING, node_kind, parameters_of, plain_default
+from labkeras.experiment.config.hints import describe, fits
+from labkeras.experiment.config.schema import REQUIRED, Parameter
 from labkeras.registry import registry_of
 
 __all__ = ["check_arguments", "check_name", "check_node"]

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from labkeras.errors import ConfigError, UnknownComponentError
-from labkeras.experiment.hints import to_argument
-from labkeras.experiment.schema import REQUIRED, Parameter, schema_of
+from labkeras.experiment.config.hints import to_argument
+from labkeras.experiment.config.schema import REQUIRED, Parameter, schema_of
 from labkeras.registry import registry_of
 
 __all__ = ["BY_SHAPE", "KEY_OF_KIND", "MISSING", "build", "complete", "defaults_of", "node_kind", "parameters_of"]

@@ -39,9 +39,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from labkeras.errors import did_you_mean
-from labkeras.experiment.node_checks import check_arguments, check_node
-from labkeras.experiment.schema import schema_of
-from labkeras.experiment.words import nearest
+from labkeras.experiment.config.node_checks import check_arguments, check_node
+from labkeras.experiment.config.schema import schema_of
+from labkeras.experiment.config.words import nearest
 from labkeras.graph.input import Input
 
 __all__ = ["Plan", "Step", "check_model", "names_in", "read_plan"]

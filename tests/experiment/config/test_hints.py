@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Optional, TypeVar
 import numpy as np
 import pytest
 
-from labkeras.experiment.hints import describe, fits, is_path, to_argument
+from labkeras.experiment.config.hints import describe, fits, is_path, to_argument
 from labkeras.initializers import Initializer
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ import pytest
 
 from labkeras import initializers, layers, losses, metrics, optimizers
 from labkeras.errors import ConfigError, UnknownComponentError
-from labkeras.experiment.components import MISSING, build, complete, defaults_of, node_kind, parameters_of
+from labkeras.experiment.config.components import MISSING, build, complete, defaults_of, node_kind, parameters_of
 from labkeras.optimizers.schedules import ExponentialDecay
 from labkeras.registry import registry_of
 

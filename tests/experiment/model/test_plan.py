@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from labkeras.experiment.model_plan import Plan, check_model, names_in
+from labkeras.experiment.model.plan import Plan, check_model, names_in
 
 
 def read(text: str) -> tuple[Plan | None, list[str]]:

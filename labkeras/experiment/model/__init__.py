@@ -1,0 +1,1 @@
+"""The model that a config describes: its plan, and its layers."""
