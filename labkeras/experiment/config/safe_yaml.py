@@ -83,37 +83,45 @@ def key_lines(text: str, name: str = "<text>") -> dict[str, int]:
 def _composed(text: str, name: str) -> tuple[Any, yaml.Node | None]:
     loader = _Loader(text)
     try:
+        _check_depth(text, name)
         root: yaml.Node | None = loader.get_single_node()
         if root is not None:
-            _count(root, name, {}, [])
+            _measure(root, name, {}, [])
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f":{mark.line + 1}" if mark else ""
         raise ConfigError([f"{name}{where}: {error.problem or error.context}"]) from error
     except yaml.YAMLError as error:
         raise ConfigError([f"{name}: {' '.join(str(error).split())}"]) from error
-    except RecursionError as error:
-        raise ConfigError([f"{name}: nested too deeply"]) from error
     finally:
         loader.dispose()
     return loader, root
 
 
-def _count(node: yaml.Node, name: str, known: dict[int, int], within: list[yaml.Node]) -> int:
-    """How many values a node stands for; everything that is no plain value is refused on the way."""
+def _check_depth(text: str, name: str) -> None:
+    """Before anything recursive sees it: deep nesting overflows the stack of a parser written in C."""
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _MOST_DEPTH:
+            line = event.start_mark.line + 1  # type: ignore[union-attr]  # events from text have marks
+            raise ConfigError([f"{name}:{line}: nested more than {_MOST_DEPTH} deep"])
+
+
+def _measure(node: yaml.Node, name: str, known: dict[int, tuple[int, int]], within: list[yaml.Node]) -> tuple[int, int]:
+    """How many values a node stands for, and how deep; what is no plain value is refused on the way."""
     if any(node is outer for outer in within):
         raise _refused(node, name, "an alias stands within what it stands for")
-    if id(node) in known:
-        return known[id(node)]
-    if len(within) > _MOST_DEPTH:
-        raise _refused(node, name, f"nested more than {_MOST_DEPTH} deep")
-    total = 1
-    for child in _children(node, name):
-        total += _count(child, name, known, [*within, node])
-    if total > _MOST_VALUES:
-        raise _refused(node, name, f"stands for more than {_MOST_VALUES} values, with its aliases written out")
-    known[id(node)] = total
-    return total
+    if id(node) not in known:
+        measures = [_measure(child, name, known, [*within, node]) for child in _children(node, name)]
+        count = 1 + sum(count for count, _ in measures)
+        depth = 1 + max((depth for _, depth in measures), default=0)
+        if count > _MOST_VALUES:
+            raise _refused(node, name, f"stands for more than {_MOST_VALUES} values, with its aliases written out")
+        if depth > _MOST_DEPTH:
+            raise _refused(node, name, f"nested more than {_MOST_DEPTH} deep, with its aliases written out")
+        known[id(node)] = count, depth
+    return known[id(node)]
 
 
 def _children(node: yaml.Node, name: str) -> Iterator[yaml.Node]:
