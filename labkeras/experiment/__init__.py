@@ -10,6 +10,8 @@ from labkeras.lazy import exports
 
 if TYPE_CHECKING:
     from labkeras.experiment.config.composition import compose as compose
+    from labkeras.experiment.config.loading import instantiate as instantiate
+    from labkeras.experiment.config.loading import load_config as load_config
     from labkeras.experiment.config.schema import schema_of as schema_of
     from labkeras.experiment.config.validation import validate as validate
     from labkeras.experiment.model.building import build_model as build_model
