@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from labkeras.layers.regularization.dropout import Dropout as Dropout
     from labkeras.layers.reshaping.flatten import Flatten as Flatten
     from labkeras.layers.reshaping.reshape import Reshape as Reshape
+    from labkeras.layers.rnn.gru import GRU as GRU
+    from labkeras.layers.rnn.gru_cell import GRUCell as GRUCell
     from labkeras.layers.rnn.lstm import LSTM as LSTM
     from labkeras.layers.rnn.lstm import LSTMCell as LSTMCell
     from labkeras.layers.rnn.rnn import RNN as RNN

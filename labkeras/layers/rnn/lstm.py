@@ -4,24 +4,20 @@ from collections.abc import Sequence
 from typing import Any, Self, Unpack
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from labkeras import activations, constraints, initializers, regularizers
-from labkeras.errors import InvalidArgumentError
 from labkeras.graph.symbolic import Shape
 from labkeras.layers.arguments import fraction, positive_integer
 from labkeras.layers.input_spec import InputSpec
 from labkeras.layers.layer import Layer, LayerOptions
-from labkeras.layers.rnn.rnn import RNN, Steps
+from labkeras.layers.rnn.gates import Masks, checked_use_cudnn, dropout_mask, gated_product, run_gated, settings_of
+from labkeras.layers.rnn.rnn import RNN
 from labkeras.layers.rnn.stacked_rnn_cells import zero_states
 from labkeras.layers.signature import config_of_arguments
 from labkeras.random import SeedGenerator
 
 __all__ = ["LSTM", "LSTMCell"]
-
-Masks = tuple[Tensor | None, Tensor | None]
-"""What dropout takes off the inputs and off the states: factors for one gate, or for the four in a row, or None."""
 
 
 class LSTMCell(Layer):
@@ -145,7 +141,7 @@ class LSTMCell(Layer):
         """
         if mask is not None and inputs.ndim == 3:
             mask = mask.unsqueeze(1)
-        products = _masked_product(inputs, mask, self.kernel)
+        products = gated_product(inputs, mask, self.kernel, 4)
         return products if self.bias is None else products + self.bias
 
     def step(self, projected: Tensor, states: Sequence[Tensor], mask: Tensor | None) -> tuple[Tensor, list[Tensor]]:
@@ -158,7 +154,7 @@ class LSTMCell(Layer):
             output: (batch, units), and the new states
         """
         before, memory = states
-        gates = projected + _masked_product(before, mask, self.recurrent_kernel)
+        gates = projected + gated_product(before, mask, self.recurrent_kernel, 4)
         take, forget, candidate, put = gates.chunk(4, dim=-1)
         memory = self.recurrent_activation(forget) * memory + self.recurrent_activation(take) * self.activation(
             candidate
@@ -170,15 +166,10 @@ class LSTMCell(Layer):
         """What training drops, for all steps of a batch."""
         # With dropout of the states, each gate has its own: four side by side.
         count = 4 if self.recurrent_dropout else 1
-        return self._mask(inputs, self.dropout, count), self._mask(states[0], self.recurrent_dropout, count)
-
-    def _mask(self, like: Tensor, rate: float, count: int) -> Tensor | None:
-        if not 0 < rate < 1:
-            return None
-        ones = torch.ones((like.shape[0], count * like.shape[-1]), dtype=like.dtype, device=like.device)
-        if self.seed is None:
-            return F.dropout(ones, rate)
-        return (self.seed_generator.uniform(ones.shape, like.device) < 1 - rate).to(like.dtype) / (1 - rate)
+        return (
+            dropout_mask(inputs, self.dropout, count, self.seed_generator),
+            dropout_mask(states[0], self.recurrent_dropout, count, self.seed_generator),
+        )
 
     def _first_bias(self, shape: Shape, dtype: Any = None) -> Tensor:
         start: Any = self.bias_initializer
@@ -298,32 +289,13 @@ class LSTM(RNN):
             activity_regularizer=activity_regularizer,
             **base,
         )
-        if use_cudnn not in ("auto", True, False):
-            raise InvalidArgumentError(f"`use_cudnn` must be 'auto', True or False. Received: use_cudnn={use_cudnn!r}")
-        self.use_cudnn = use_cudnn
+        self.use_cudnn = checked_use_cudnn(use_cudnn)
         self.input_spec = InputSpec(ndim=3)
 
     def _run_steps(
         self, sequences: Tensor, states: list[Any], mask: Tensor | None, training: bool
     ) -> tuple[Tensor, list[Any]]:
-        cell: LSTMCell = self.cell
-        inputs_mask, states_mask = cell.dropout_masks(sequences[:, 0], states) if training else (None, None)
-        lengths = None if mask is None else self._lengths(mask)
-        fits = states_mask is None and (mask is None or lengths is not None)
-        if fits and self._has_kernel and not _cannot_be_traced(sequences):
-            if inputs_mask is not None:
-                sequences = sequences * inputs_mask.unsqueeze(1)
-            return self._run_kernel(sequences, states, lengths)
-        if self.use_cudnn is True:
-            raise InvalidArgumentError(
-                f"layer {self.name!r} cannot use torch's kernel with these activations, masks or `recurrent_dropout`. "
-                "Received: use_cudnn=True; 'auto' takes it where it can"
-            )
-        collected = Steps(self.return_sequences, self.zero_output_for_mask)
-        for index, projected in enumerate(cell.project(sequences, inputs_mask).unbind(1)):
-            output, after = cell.step(projected, states, states_mask)
-            states = collected.add(output, states, after, None if mask is None else mask[:, index])
-        return collected.outputs(), states
+        return run_gated(self, sequences, states, mask, training)
 
     @property
     def _has_kernel(self) -> bool:
@@ -332,15 +304,7 @@ class LSTM(RNN):
         usual = cell.activation is activations.tanh and cell.recurrent_activation is activations.sigmoid
         return usual and self.use_cudnn is not False and type(cell).step is LSTMCell.step
 
-    def _lengths(self, mask: Tensor) -> Tensor | None:
-        """How many steps each sample has, if it is masked at its end alone, which the kernel can do; else None."""
-        only_outputs = not self.return_state and not self.stateful and not self.zero_output_for_mask
-        # To look at a mask's values is nothing that a compiler could record.
-        if not only_outputs or torch.compiler.is_compiling() or type(mask) is not Tensor:
-            return None
-        return mask.sum(1) if bool((mask[:, 1:] <= mask[:, :-1]).all()) else None
-
-    def _run_kernel(self, sequences: Tensor, states: list[Any], lengths: Tensor | None) -> tuple[Tensor, list[Any]]:
+    def _run_kernel(self, sequences: Tensor, states: list[Any]) -> tuple[Tensor, list[Any]]:
         """All steps at once. torch's order of the gates is Keras's, its kernels are these, transposed."""
         cell: LSTMCell = self.cell
         weights = [cell.kernel.t(), cell.recurrent_kernel.t()]
@@ -351,18 +315,7 @@ class LSTM(RNN):
         outputs, last, memory = torch._VF.lstm(  # as torch.nn.LSTM does
             sequences, start, weights, cell.bias is not None, 1, 0.0, False, False, True
         )
-        if lengths is None:
-            return (outputs if self.return_sequences else outputs[:, -1]), [last[0], memory[0]]
-        # Steps after the end have the output of the last one before; without any it is zero.
-        places = torch.arange(outputs.shape[1], device=outputs.device) if self.return_sequences else lengths - 1
-        ends = (lengths - 1).clamp(min=0)
-        if self.return_sequences:
-            rows = torch.minimum(places[None], ends[:, None])
-            picked = outputs.gather(1, rows[..., None].expand(-1, -1, outputs.shape[2]))
-        else:
-            picked = outputs[torch.arange(len(ends), device=ends.device), ends]
-        empty = (lengths == 0).reshape(-1, *(1,) * (picked.ndim - 1))
-        return torch.where(empty, 0, picked), [last[0], memory[0]]
+        return outputs, [last[0], memory[0]]
 
     def __getattr__(self, name: str) -> Any:
         # `lstm.units`, `lstm.activation` and so on are the cell's.
@@ -381,32 +334,4 @@ class LSTM(RNN):
         return cls(**config)
 
 
-_OF_THE_CELL = (
-    frozenset(
-        f"{part}_{kind}"
-        for part in ("kernel", "recurrent", "bias")
-        for kind in ("initializer", "regularizer", "constraint")
-    )
-    | {"units", "activation", "recurrent_activation", "use_bias", "unit_forget_bias"}
-    | {
-        "dropout",
-        "recurrent_dropout",
-        "seed",
-    }
-)
-
-
-def _cannot_be_traced(sequences: Tensor) -> bool:
-    """Whether `torch.compile` would fail on the kernel: on the CPU it cannot keep what the gradient needs."""
-    return torch.compiler.is_dynamo_compiling() and torch.is_grad_enabled() and sequences.device.type == "cpu"
-
-
-def _masked_product(values: Tensor, mask: Tensor | None, kernel: Tensor) -> Tensor:
-    """`values @ kernel`, with a mask of its own for each of the four gates where it has four parts."""
-    if mask is None:
-        return torch.matmul(values, kernel)
-    features = values.shape[-1]
-    if mask.shape[-1] == features:
-        return torch.matmul(values * mask, kernel)
-    parts = zip(mask.chunk(4, -1), kernel.chunk(4, -1), strict=True)
-    return torch.cat([torch.matmul(values * part, columns) for part, columns in parts], -1)
+_OF_THE_CELL = settings_of(LSTMCell)
