@@ -6,7 +6,9 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-__all__ = ["describe", "fits", "is_path", "to_argument"]
+from labkeras.ranges import Range
+
+__all__ = ["choices_of", "describe", "fits", "is_path", "to_argument"]
 
 _WORDS: dict[Any, str] = {
     bool: "true or false",
@@ -34,6 +36,17 @@ def describe(hint: Any) -> str:
     return " or ".join(dict.fromkeys(words))
 
 
+def choices_of(hint: Any) -> list[str]:
+    """The strings that a hint lists, in `Literal` or as names of an `Enum`; those of all members of a union."""
+    found: list[str] = []
+    for alternative in _alternatives(hint):
+        if get_origin(alternative) is Literal:
+            found += [choice for choice in get_args(alternative) if isinstance(choice, str)]
+        elif _is_class(alternative, enum.Enum):
+            found += [member.name for member in alternative]
+    return found
+
+
 def is_path(hint: Any) -> bool:
     """Whether a hint admits paths of files, not only strings."""
     return any(_is_class(alternative, os.PathLike) for alternative in _alternatives(hint))
@@ -49,11 +62,14 @@ def to_argument(value: Any, hint: Any) -> Any:
 
 
 def _alternatives(hint: Any) -> Iterator[Any]:
-    """The members of a union, or the hint itself; aliases and annotations are seen through."""
+    """The members of a union, or the hint itself; aliases and annotations are seen through, except for bounds."""
     hint = getattr(hint, "__value__", hint)  # `type X = …`
     if get_origin(hint) is Annotated:
-        hint = get_args(hint)[0]
-    if get_origin(hint) in (Union, types.UnionType):
+        hint, *notes = get_args(hint)
+        bounds = next((note for note in notes if isinstance(note, Range)), None)
+        for alternative in _alternatives(hint):
+            yield Annotated[alternative, bounds] if bounds and alternative in (int, float) else alternative
+    elif get_origin(hint) in (Union, types.UnionType):
         for member in get_args(hint):
             yield from _alternatives(member)
     else:
@@ -72,6 +88,8 @@ def _is_class(hint: Any, base: type) -> bool:
 
 def _fits(value: Any, hint: Any) -> bool:
     origin, arguments = _origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _fits(value, arguments[0]) and value in arguments[1]
     if origin in (Any, object) or isinstance(origin, TypeVar):
         return True
     if origin is Literal:
@@ -121,6 +139,8 @@ def _fits_class(value: Any, cls: Any) -> bool:
 
 def _describe(hint: Any) -> str:
     origin, arguments = _origin(hint), get_args(hint)
+    if origin is Annotated:
+        return f"{_describe(arguments[0])} {arguments[1]}"
     if origin in _WORDS:
         return _WORDS[origin]
     if origin is Literal:

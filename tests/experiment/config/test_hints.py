@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal, Optional, TypeVar
 import numpy as np
 import pytest
 
-from labkeras.experiment.config.hints import describe, fits, is_path, to_argument
+from labkeras.experiment.config.hints import choices_of, describe, fits, is_path, to_argument
 from labkeras.initializers import Initializer
+from labkeras.ranges import Range
 
 T = TypeVar("T")
 
@@ -34,6 +35,9 @@ class Colour(enum.Enum):
         (Optional[float], [None, 1], ["1"]),  # noqa: UP045  # the old spelling is another object
         (Literal["same", "valid", 1], ["same", "valid", 1], ["sam", 1.0, True]),
         (Annotated[int, "why"], [1], ["1"]),
+        (Annotated[float, Range(0, 1)], [0, 0.5, 1], [1.5, -0.1, float("nan"), "0", True]),
+        (Annotated[int | Literal["auto"], Range(1)] | None, [1, "auto", None], [0, 1.0, "1"]),
+        (Sequence[Annotated[int, Range(1)]], [[], [1, 2]], [[0], 1]),
         (tuple[int, int], [[1, 2]], [[1], [1, 2, 3], [1, "2"], 1]),
         (tuple[int, ...], [[], [1, 2, 3]], [["1"], 1]),
         (tuple, [[1, "a"]], [1]),
@@ -67,12 +71,19 @@ def test_values_fit_a_hint_or_not(hint: Any, right: list[Any], wrong: list[Any])
         (dict[str, int], "a mapping"),
         (str | os.PathLike[str], "a string or a path"),
         (Colour, "'RED' or 'BLUE'"),
+        (Annotated[float | None, "why", Range(0, 1)], "a number in [0, 1] or null"),
+        (Annotated[int, Range(1)], "an integer of at least 1"),
         (Initializer, "a registered name"),
         (Any, "any value"),
     ],
 )
 def test_a_hint_is_said_in_words(hint: Any, words: str) -> None:
     assert describe(hint) == words
+
+
+def test_the_strings_that_a_hint_lists_are_known() -> None:
+    assert choices_of(Literal["same", 1] | Colour | None) == ["same", "RED", "BLUE"]
+    assert choices_of(str | int) == []
 
 
 def test_paths_are_known_by_their_hint() -> None:
