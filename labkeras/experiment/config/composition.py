@@ -1,22 +1,34 @@
 """From overrides to a config, by Hydra; what Hydra refuses is reported in our words, all of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import hydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from labkeras.errors import ConfigError
 from labkeras.experiment.config.refusals import REFUSALS, first_lines, loader, refusal_of
 from labkeras.experiment.config.sources import installed
 from labkeras.experiment.config.validation import validate
 
-__all__ = ["CONFIG_NAME", "Examination", "VERSION_BASE", "compose", "examine", "with_name"]
+__all__ = [
+    "CONFIG_NAME",
+    "Composed",
+    "Examination",
+    "VERSION_BASE",
+    "compose",
+    "composed",
+    "examine",
+    "initialized",
+    "parsed",
+    "with_name",
+]
 
 CONFIG_NAME = "train"
 """The primary config."""
@@ -43,10 +55,13 @@ def compose(
         >>> compose(["experiment=digits_mlp", "seed=3"]).seed
         3
     """
-    with _initialized(config_dir):
-        config, faults = _composed(list(overrides), config_name)
-    if faults or config is None:
-        raise ConfigError([*faults, *(validate(config) if config is not None else [])])
+    with initialized(config_dir):
+        found = composed(overrides, config_name)
+    if found.config is None:
+        raise ConfigError(found.faults)
+    config = with_name(found.choices.get("experiment"), found.config)
+    if found.faults:
+        raise ConfigError([*found.faults, *validate(config)])
     return config
 
 
@@ -74,13 +89,14 @@ def examine(
         config_dir: a folder of YAML files that is searched before all others.
         sweep: whether overrides with several values mean a run for each.
     """
-    with _initialized(config_dir):
+    with initialized(config_dir):
         points, faults = _sweep_points(overrides) if sweep else ([list(overrides)], [])
         names: list[str] = []
         for point in points:
-            config, refused = _composed(point, config_name)
-            faults += refused
-            if config is not None:
+            found = composed(point, config_name)
+            faults += found.faults
+            if found.config is not None:
+                config = with_name(found.choices.get("experiment"), found.config)
                 faults += validate(config)
                 names.append(str(config.get("name")))
     # What is wrong at every point is said once.
@@ -97,9 +113,9 @@ def with_name(experiment: str | None, config: DictConfig) -> DictConfig:
 
 def _sweep_points(overrides: Sequence[str]) -> tuple[list[list[str]], list[str]]:
     """The overrides of each run of a sweep, and what is wrong with those of the sweep itself."""
-    parsed, faults = _parsed(overrides)
+    fitting, faults = parsed(overrides, OverridesParser.create(config_loader=loader()))
     axes = []
-    for override in parsed:
+    for override in fitting:
         if not override.is_sweep_override():
             axes.append([override.input_line or ""])
         elif override.is_discrete_sweep():
@@ -113,7 +129,12 @@ def _sweep_points(overrides: Sequence[str]) -> tuple[list[list[str]], list[str]]
 
 
 @contextmanager
-def _initialized(config_dir: str | None) -> Iterator[None]:
+def initialized(config_dir: str | None) -> Iterator[None]:
+    """Within it Hydra composes what labkeras has.
+
+    Args:
+        config_dir: a folder of YAML files that is searched before all others.
+    """
     with (
         installed(config_dir) as folder,
         hydra.initialize_config_dir(folder, job_name="labkeras", version_base=VERSION_BASE),
@@ -121,39 +142,51 @@ def _initialized(config_dir: str | None) -> Iterator[None]:
         yield
 
 
-def _composed(overrides: list[str], config_name: str) -> tuple[DictConfig | None, list[str]]:
-    """The config of those overrides that Hydra takes, and why it refuses the others.
+@dataclass(frozen=True)
+class Composed:
+    """What Hydra made of some overrides.
+
+    Args:
+        config: None if nothing could be composed.
+        faults: why Hydra refused the overrides, options or files that are not in it.
+        choices: group → the option that is chosen.
+    """
+
+    config: DictConfig | None
+    faults: list[str]
+    choices: Mapping[str, Any]
+
+
+def composed(overrides: Sequence[str], config_name: str) -> Composed:
+    """The config of those overrides that Hydra takes, and why it refuses the others; Hydra must be initialized.
 
     Hydra stops at the first fault. So the override at fault is put right or left out, until the rest composes.
     """
-    parsed, faults = _parsed(overrides)
-    lines = [override.input_line or "" for override in parsed]
+    fitting, faults = parsed(overrides, OverridesParser.create(config_loader=loader()))
+    lines = [override.input_line or "" for override in fitting]
     while True:
         try:
-            return _without_hydra(hydra.compose(config_name, lines, return_hydra_config=True)), faults
+            config = hydra.compose(config_name, lines, return_hydra_config=True)
         except REFUSALS as error:
             refusal = refusal_of(error, lines, config_name)
             faults.append(refusal.sentence)
             if refusal.culprit is None:
-                return None, faults
+                return Composed(None, faults, {})
             at = lines.index(refusal.culprit)
             lines[at : at + 1] = [] if refusal.instead is None else [refusal.instead]
+            continue
+        choices = OmegaConf.to_container(config.hydra.runtime.choices)
+        with open_dict(config):
+            del config["hydra"]
+        return Composed(config, faults, choices)  # type: ignore[arg-type]  # it is a mapping
 
 
-def _without_hydra(config: DictConfig) -> DictConfig:
-    experiment = config.hydra.runtime.choices.get("experiment")
-    with open_dict(config):
-        del config["hydra"]
-    return with_name(experiment, config)
-
-
-def _parsed(overrides: Sequence[str]) -> tuple[list[Override], list[str]]:
+def parsed(overrides: Sequence[str], parser: OverridesParser) -> tuple[list[Override], list[str]]:
     """The overrides that follow Hydra's grammar, and a sentence for each that does not."""
-    parser = OverridesParser.create(config_loader=loader())
-    parsed, faults = [], []
+    fitting, faults = [], []
     for line in overrides:
         try:
-            parsed.append(parser.parse_override(line))
+            fitting.append(parser.parse_override(line))
         except HydraException as error:
             faults.append(f"{line}: not of the form key=value that Hydra reads: {first_lines(error)}")
-    return parsed, faults
+    return fitting, faults
