@@ -2,9 +2,11 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
-__all__ = ["auto_name", "clear_names", "normalize", "to_snake_case", "uniquify"]
+__all__ = ["auto_name", "clear_names", "names_kept", "normalize", "to_snake_case", "uniquify"]
 
 _counters: defaultdict[str, int] = defaultdict(int)
 
@@ -37,3 +39,14 @@ def auto_name(prefix: str) -> str:
 def clear_names() -> None:
     """Starts all counters again, as `clear_session` does."""
     _counters.clear()
+
+
+@contextmanager
+def names_kept() -> Iterator[None]:
+    """After it, all counters are as they were: what is made within it only to look at it takes no name away."""
+    before = dict(_counters)
+    try:
+        yield
+    finally:
+        _counters.clear()
+        _counters.update(before)

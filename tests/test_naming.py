@@ -5,7 +5,7 @@ from keras.src.utils.naming import auto_name as keras_auto_name
 from keras.src.utils.naming import to_snake_case as keras_to_snake_case
 from keras.utils import clear_session
 
-from labkeras.naming import auto_name, clear_names, normalize, to_snake_case, uniquify
+from labkeras.naming import auto_name, clear_names, names_kept, normalize, to_snake_case, uniquify
 
 NAMES = [
     "Dense",
@@ -40,3 +40,11 @@ def test_uniquify_counts_each_name_by_itself() -> None:
 
 def test_names_are_compared_without_case_and_underscores() -> None:
     assert normalize("MaxPooling2D") == normalize("max_pooling2d") == normalize("max_pooling_2d")
+
+
+def test_names_taken_only_to_look_at_something_are_given_back() -> None:
+    clear_names()
+    auto_name("Dense")
+    with names_kept():
+        assert [auto_name("Dense"), auto_name("Flatten")] == ["dense_1", "flatten"]
+    assert [auto_name("Dense"), auto_name("Flatten")] == ["dense_1", "flatten"]

@@ -5,13 +5,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from labkeras.datasets.spec import ArraySpec, DataSpec, gives
+
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
 _ARCHIVE = Path(__file__).parent / "data" / "digits.npz"
 _TEST_EVERY = 5  # one sample in five tests: 360 of the 1,797
 
+_SPEC = DataSpec(ArraySpec((8, 8), "uint8", classes=17), ArraySpec((), "int64", classes=10), rows=1437, test_rows=360)
 
+
+@gives(_SPEC)
 def load_data() -> tuple[tuple[Images, Labels], tuple[Images, Labels]]:
     """Loads the handwritten digits, split into 1,437 to train on and 360 to test on.
 
