@@ -13,10 +13,16 @@ __all__ = ["atomic_write"]
 
 
 @overload
-def atomic_write(path: str | os.PathLike[str], mode: Literal["w"] = "w") -> AbstractContextManager[IO[str]]: ...
+def atomic_write(
+    path: str | os.PathLike[str], mode: Literal["w"] = "w", durable: bool = True
+) -> AbstractContextManager[IO[str]]: ...
 @overload
-def atomic_write(path: str | os.PathLike[str], mode: Literal["wb"]) -> AbstractContextManager[IO[bytes]]: ...
-def atomic_write(path: str | os.PathLike[str], mode: Literal["w", "wb"] = "w") -> AbstractContextManager[IO[Any]]:
+def atomic_write(
+    path: str | os.PathLike[str], mode: Literal["wb"], durable: bool = True
+) -> AbstractContextManager[IO[bytes]]: ...
+def atomic_write(
+    path: str | os.PathLike[str], mode: Literal["w", "wb"] = "w", durable: bool = True
+) -> AbstractContextManager[IO[Any]]:
     """Opens a file that takes the place of `path` when the `with` block ends, and leaves no trace if the block raises.
 
     What is written goes to a file of another name in the same folder; it is flushed to the disk and then renamed, so
@@ -25,6 +31,7 @@ def atomic_write(path: str | os.PathLike[str], mode: Literal["w", "wb"] = "w") -
     Args:
         path: the file to write; its folder must exist.
         mode: "w" for text in UTF-8, or "wb" for bytes; a file of bytes can be read back and positioned as well.
+        durable: whether to wait for the disk; without, only a power cut can take what was written away.
 
     Raises:
         InvalidArgumentError: for another mode.
@@ -37,24 +44,26 @@ def atomic_write(path: str | os.PathLike[str], mode: Literal["w", "wb"] = "w") -
     """
     if mode not in ("w", "wb"):
         raise InvalidArgumentError(f"`mode` must be 'w' or 'wb'. Received: mode={mode!r}")
-    return _replacing(Path(os.path.realpath(path)), binary=mode == "wb")
+    return _replacing(Path(os.path.realpath(path)), binary=mode == "wb", durable=durable)
 
 
 @contextmanager
-def _replacing(path: Path, binary: bool) -> Iterator[IO[Any]]:
+def _replacing(path: Path, binary: bool, durable: bool) -> Iterator[IO[Any]]:
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         with _create(temporary, binary) as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         _keep_permissions(path, temporary)
         os.replace(temporary, path)
     except BaseException:  # Ctrl-C too
         with suppress(FileNotFoundError):
             temporary.unlink()
         raise
-    _flush_folder(path.parent)
+    if durable:
+        _flush_folder(path.parent)
 
 
 def _create(path: Path, binary: bool) -> IO[Any]:

@@ -1,32 +1,43 @@
 """The folder of a run: made for it alone, whoever else starts in the same second.
 
 config.yaml      the config, interpolations resolved          metrics.jsonl   a row an epoch
-result.json      results, or why there are none               checkpoints/    what callbacks save
-hydra/           the overrides of the command line            tb/             event files for TensorBoard
+run.json         state, and what it was run with and on       checkpoints/    what it goes on from, best model
+result.json      results, or why there are none               tb/             event files for TensorBoard
+hydra/           the overrides of the command line            logs/           error.txt: the traceback of a failure
+model.json       config and size of the model                 code.patch      changes that were in no commit
+requirements.txt exact versions of what was installed         run.lock        who is working here
+job.json         of a sweep's trial: what the sweep asks for  stop            asks the run to end; holds the reason
 """
 
 import json
 import math
+import os
 import secrets
 import string
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from labkeras.errors import RunDirectoryError
+from labkeras.errors import ConfigError, FileFormatError, RunDirectoryError
+from labkeras.experiment.config.safe_yaml import read_yaml
+from labkeras.experiment.runs.lock import FolderLock, is_locked
 from labkeras.files import atomic_write
 
-__all__ = ["RUNS", "RunDirectory", "json_value", "new_folder"]
+__all__ = ["RUNS", "RunDirectory", "find_run", "json_value", "new_folder"]
 
 RUNS = Path("runs")
 """Where runs go unless `run_dir` says otherwise; below the folder that the command is given in."""
 
 _UNNAMED = "unnamed"
-_RESULT = "result.json"
-_CONFIG = "config.yaml"
+_LATEST = "latest"
+_CONFIG, _RECORD, _RESULT, _METRICS = "config.yaml", "run.json", "result.json", "metrics.jsonl"
+_JOB, _LOCK, _STOP = "job.json", "run.lock", "stop"
+# What whoever starts a run may have put into its folder before.
+_PREPARED = {_JOB, _LOCK, _STOP, "logs"}
 
 
 def new_folder(parent: Path) -> Path:
@@ -50,6 +61,31 @@ def new_folder(parent: Path) -> Path:
             return folder
 
 
+def find_run(run: str | os.PathLike[str]) -> "RunDirectory":
+    """The folder of a run by its path, its name below `runs/`, the last part of that name, or "latest".
+
+    Raises:
+        RunDirectoryError: if there is no such run, or there are several.
+
+    Example:
+        >>> find_run("digits_mlp/20260131-235959-abcd").path == find_run("20260131-235959-abcd").path
+        True
+    """
+    path = Path(run)
+    for folder in (path, RUNS / path):
+        if folder.is_dir():
+            return RunDirectory.open(folder)
+    found = [] if len(path.parts) != 1 else [*RUNS.glob(f"*/{path.name}"), *RUNS.glob(f"sweeps/*/*/{path.name}")]
+    if len(found) == 1:
+        return RunDirectory.open(found[0])
+    if found:
+        names = ", ".join(str(folder.relative_to(RUNS)) for folder in sorted(found)[:5])
+        raise RunDirectoryError(f"several runs have this name: {names}. Received: run={str(run)!r}")
+    raise RunDirectoryError(
+        f"there is no such run: give its folder, its name below {RUNS}/, or {_LATEST!r}. Received: run={str(run)!r}"
+    )
+
+
 class RunDirectory:
     """The folder of one run, and the files that every run has.
 
@@ -59,13 +95,16 @@ class RunDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.lock = FolderLock(path / _LOCK)
+        """Held by the process that works on the run."""
 
     @classmethod
     def create(cls, path: str | Path | None, name: str | None) -> "RunDirectory":
         """Makes the folder of a new run.
 
         Args:
-            path: the folder; it must not exist, or be empty. A new one below `RUNS` unless given.
+            path: the folder; it must not exist, be empty, or hold no more than a sweep's job. A new one below `RUNS`
+                unless given.
             name: the folder below `RUNS`; the experiment's name.
 
         Raises:
@@ -74,7 +113,7 @@ class RunDirectory:
         folder = new_folder(RUNS / (name or _UNNAMED)) if path is None else Path(path)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            if any(folder.iterdir()):
+            if {entry.name for entry in os.scandir(folder)} - _PREPARED:
                 raise _taken(folder)
             # Of two runs that were given the same empty folder, one makes this file and the other fails.
             (folder / _CONFIG).open("x").close()
@@ -86,34 +125,182 @@ class RunDirectory:
             raise _unusable(folder, error) from error
         return cls(folder.resolve())
 
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> "RunDirectory":
+        """The folder of a run that was started at some time.
+
+        Raises:
+            RunDirectoryError: saying what is not there, if it is no run's folder.
+        """
+        folder = Path(path)
+        if not folder.is_dir():
+            raise RunDirectoryError(f"there is no such folder. Received: run_dir={str(folder)!r}")
+        for name in (_CONFIG, _RECORD):
+            if not (folder / name).is_file():
+                raise RunDirectoryError(f"this is no run's folder: it has no {name}. Received: run_dir={str(folder)!r}")
+        return cls(folder.resolve())
+
+    # --- what was run ------------------------------------------------------------------------------------------------
+
     def write_config(self, config: Mapping[str, Any], overrides: Sequence[str]) -> None:
         """Writes what is run: the whole config, and the overrides that it was composed with."""
         with atomic_write(self.path / _CONFIG) as file:
-            yaml.safe_dump(dict(config), file, sort_keys=False, allow_unicode=True)
-        (self.path / "hydra").mkdir()
+            yaml.dump(dict(config), file, Dumper=_DUMPER, sort_keys=False, allow_unicode=True)
+        (self.path / "hydra").mkdir(exist_ok=True)
         with atomic_write(self.path / "hydra" / "overrides.yaml") as file:
-            yaml.safe_dump(list(overrides), file, allow_unicode=True)
+            yaml.dump(list(overrides), file, Dumper=_DUMPER, allow_unicode=True)
+
+    def config(self) -> dict[str, Any]:
+        """The whole config, as plain values.
+
+        Raises:
+            RunDirectoryError: if it is not there, or no config.
+        """
+        try:
+            config = read_yaml(self.path / _CONFIG)
+        except (ConfigError, OSError) as error:
+            raise self._unreadable(_CONFIG, error) from error
+        if not isinstance(config, dict):
+            raise RunDirectoryError(f"the run has no config yet, or a damaged one. Received: {str(self.path)!r}")
+        return config
+
+    def overrides(self) -> list[str]:
+        """The overrides that the config was composed with; none if they were not written."""
+        path = self.path / "hydra" / "overrides.yaml"
+        try:
+            lines = read_yaml(path) if path.exists() else []
+        except (ConfigError, OSError) as error:
+            raise self._unreadable(path.name, error) from error
+        return [str(line) for line in lines or []]
 
     def discard(self) -> None:
         """Takes the folder away again, as long as nothing has been written to it."""
-        (self.path / _CONFIG).unlink()
-        self.path.rmdir()
+        self.lock.release()
+        for name in (_CONFIG, _LOCK):
+            (self.path / name).unlink(missing_ok=True)
+        with suppress(OSError):  # a sweep's job is there
+            self.path.rmdir()
+
+    # --- how it is going ---------------------------------------------------------------------------------------------
+
+    def write_record(self, record: Mapping[str, Any], durable: bool = True) -> None:
+        """Writes `run.json`, whole or not at all.
+
+        Args:
+            record: all of it.
+            durable: whether it must survive a power cut.
+        """
+        _write_json(self.path / _RECORD, record, durable)
+
+    def record(self) -> dict[str, Any]:
+        """What `run.json` holds; a run whose process is gone without a word has the state "killed".
+
+        Raises:
+            RunDirectoryError: if it is not there, or damaged.
+        """
+        record = self._read_json(_RECORD)
+        if record.get("state") in ("created", "running") and not self.is_running():
+            again = self._read_json(_RECORD)  # it may have ended between the two looks
+            if again.get("state") in ("created", "running"):
+                failure = {"kind": "killed", "error": "the process ended without a word"}
+                return again | {"state": "killed", "failure": failure}
+            return again
+        return record
+
+    def is_running(self) -> bool:
+        """Whether a process works here now."""
+        return self.lock.is_held or is_locked(self.lock.path)
+
+    def stop_request(self) -> str | None:
+        """The reason for which somebody asks the run to end: "pruned", "timeout" or "stopped"; None if nobody does."""
+        try:
+            return (self.path / _STOP).read_text(encoding="utf-8").strip() or "stopped"
+        except OSError:
+            return None
+
+    def request_stop(self, reason: str) -> None:
+        """Asks the run to end; it does after the epoch, or when it next looks.
+
+        Args:
+            reason: "pruned", "timeout" or "stopped".
+        """
+        with atomic_write(self.path / _STOP) as file:
+            file.write(reason)
+
+    def forget_stop_request(self) -> None:
+        """Takes the request back, as a run that goes on does."""
+        (self.path / _STOP).unlink(missing_ok=True)
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether it is one of a sweep's runs, which have a job."""
+        return (self.path / _JOB).exists()
+
+    # --- what came out -----------------------------------------------------------------------------------------------
+
+    @property
+    def metrics_path(self) -> Path:
+        """The file of rows."""
+        return self.path / _METRICS
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Adds a row to `metrics.jsonl`; who reads the file while the run goes on finds it."""
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        with self.metrics_path.open("a", encoding="utf-8", newline="\n") as file:
             file.write(json.dumps(json_value(row), ensure_ascii=False) + "\n")
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The rows of `metrics.jsonl`."""
-        path = self.path / "metrics.jsonl"
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+        """The rows of `metrics.jsonl`; without the last one, if it was not written to its end."""
+        try:
+            data = self.metrics_path.read_bytes()
+        except FileNotFoundError:
+            return []
+        lines = data[: data.rfind(b"\n") + 1].splitlines()
+        try:
+            rows: list[dict[str, Any]] = [json.loads(line) for line in lines]
+        except ValueError as error:
+            raise self._unreadable(_METRICS, error) from error
+        return rows
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Writes `result.json`, whole or not at all."""
-        with atomic_write(self.path / _RESULT) as file:
-            json.dump(json_value(result), file, indent=2, ensure_ascii=False)
-            file.write("\n")
+        _write_json(self.path / _RESULT, result)
+
+    def result(self) -> dict[str, Any] | None:
+        """What `result.json` holds; None if the run has not ended."""
+        return self._read_json(_RESULT) if (self.path / _RESULT).exists() else None
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
+        return self.path / "checkpoints"
+
+    def link_latest(self) -> None:
+        """Lets `runs/latest` lead here, if the run is below `runs/` and no trial."""
+        root = RUNS.absolute()
+        if self.is_trial or root.resolve() not in self.path.parents:
+            return
+        temporary = root / f".{secrets.token_hex(4)}.tmp"
+        with suppress(OSError):  # a file system without links
+            temporary.symlink_to(os.path.relpath(self.path, root.resolve()), target_is_directory=True)
+            try:
+                os.replace(temporary, root / _LATEST)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        try:
+            value = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise self._unreadable(name, error) from error
+        if not isinstance(value, dict):
+            raise self._unreadable(name, FileFormatError("it holds no JSON object"))
+        return value
+
+    def _unreadable(self, name: str, error: Exception) -> RunDirectoryError:
+        return RunDirectoryError(f"{name} of the run cannot be read: {error}. Received: run_dir={str(self.path)!r}")
+
+
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # ten times faster where libyaml is there
 
 
 def json_value(value: Any) -> Any:
@@ -127,9 +314,15 @@ def json_value(value: Any) -> Any:
     return json_value(value.tolist()) if hasattr(value, "tolist") else value
 
 
+def _write_json(path: Path, value: Mapping[str, Any], durable: bool = True) -> None:
+    with atomic_write(path, durable=durable) as file:
+        file.write(json.dumps(json_value(value), indent=2, ensure_ascii=False) + "\n")
+
+
 def _taken(folder: Path) -> RunDirectoryError:
+    hint = ", and `resume=true` to go on with the run that is there" if (folder / _RECORD).exists() else ""
     return RunDirectoryError(
-        f"the run directory holds something already, another run perhaps: name one that does not exist. "
+        f"the run directory holds something already, another run perhaps: name one that does not exist{hint}. "
         f"Received: run_dir={str(folder)!r}"
     )
 
