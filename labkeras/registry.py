@@ -52,6 +52,7 @@ class Entry:
     name: str
     provider: str
     address: Any = field(repr=False)
+    _imported: Any = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def qualified_name(self) -> str:
@@ -67,16 +68,18 @@ class Entry:
 
     def load(self) -> Any:
         """The component, imported now if it was filed by its address."""
-        if isinstance(self.address, str):
+        if not isinstance(self.address, str):
+            return self.address
+        if self._imported is None:
             module, _, attribute = self.address.partition(":")
             try:
-                self.address = getattr(importlib.import_module(module), attribute)
+                self._imported = getattr(importlib.import_module(module), attribute)
             except Exception as error:
                 raise UnknownComponentError(
                     f"the {self.kind} {self.name!r} of {self.provider!r} could not be imported from "
                     f"{self.address!r}: {type(error).__name__}: {error}"
                 ) from error
-        return self.address
+        return self._imported
 
 
 class Registry:

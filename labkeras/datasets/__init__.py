@@ -1,5 +1,10 @@
 """Small data sets that ship with labkeras, so that a first model trains without a download."""
 
-from labkeras.datasets import digits
+from typing import TYPE_CHECKING
 
-__all__ = ["digits"]
+from labkeras.lazy import exports
+
+if TYPE_CHECKING:
+    from labkeras.datasets import digits as digits
+
+__all__, __getattr__, __dir__ = exports(__name__)

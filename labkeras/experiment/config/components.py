@@ -4,17 +4,27 @@ Such a mapping is called a node. Its first key says what it is and its value whi
 What a node may hold is read from the component's signature.
 """
 
-import enum
 import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from labkeras.errors import ConfigError, UnknownComponentError
 from labkeras.experiment.config.hints import to_argument
-from labkeras.experiment.config.schema import REQUIRED, Parameter, schema_of
+from labkeras.experiment.config.manifest import schema_for
+from labkeras.experiment.config.schema import REQUIRED, Parameter, plain_default
 from labkeras.registry import registry_of
 
-__all__ = ["BY_SHAPE", "KEY_OF_KIND", "MISSING", "build", "complete", "defaults_of", "node_kind", "parameters_of"]
+__all__ = [
+    "BY_SHAPE",
+    "KEY_OF_KIND",
+    "MISSING",
+    "build",
+    "complete",
+    "defaults_of",
+    "node_kind",
+    "parameters_of",
+    "plain_default",
+]
 
 MISSING = "???"
 """What OmegaConf writes for a value that must still be given."""
@@ -59,12 +69,12 @@ def parameters_of(kind: str, name: str) -> dict[str, Parameter]:
     `layer_`.
 
     Raises:
-        UnknownComponentError: if nothing has the name, or what has it cannot be imported.
+        UnknownComponentError: if nothing has the name, or what has it must be imported to be described, and cannot be.
     """
     if kind == "metrics" and name in BY_SHAPE:
         return {}
     own_key, left_out = KEY_OF_KIND[kind], _NOT_OFFERED.get(kind, {"name"})
-    parameters = schema_of(registry_of(kind).get(name)).parameters
+    parameters = schema_for(kind, name).parameters
     return {
         f"{key}_" if key == own_key else key: parameter for key, parameter in parameters.items() if key not in left_out
     }
@@ -128,22 +138,6 @@ def build(kind: str, node: Mapping[str, Any], path: str, **more: Any) -> Any:
         return component(**_arguments(kind, node, path), **more)
     except (ValueError, TypeError) as error:
         raise ConfigError([f"{path}: {error}"]) from error
-
-
-def plain_default(parameter: Parameter) -> Any:
-    """A parameter's default as YAML can hold it, or REQUIRED if it has none or YAML cannot."""
-    return _plain(parameter.default)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, enum.Enum):
-        return value.name
-    if isinstance(value, list | tuple):
-        items = [_plain(item) for item in value]
-        return REQUIRED if REQUIRED in items else items
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return dict(value) if isinstance(value, Mapping) else REQUIRED
 
 
 def _arguments(kind: str, node: Mapping[str, Any], path: str) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def text_of(hint: Any) -> str:
         inner = text_of(arguments[0])
         return inner if bounds is None else f"Annotated[{inner}, {_range_text(bounds)}]"
     if origin in (Union, types.UnionType):
-        return " | ".join(dict.fromkeys(text_of(member) for member in arguments))
+        return " | ".join(sorted({text_of(member) for member in arguments}, key=_place))
     if origin is Literal:
         return f"Literal[{', '.join(repr(_plain(choice)) for choice in arguments)}]"
     return _class_text(origin or hint, arguments)
@@ -68,6 +68,14 @@ def hint_of(text: str) -> Any:
         return _read(ast.parse(text, mode="eval").body)
     except (SyntaxError, TypeError, LookupError, RecursionError) as error:
         raise ValueError(f"not the text of a type hint: {text!r}") from error
+
+
+def _place(text: str) -> tuple[bool, bool, str]:
+    """Where a member of a union stands: simple types, others, `None`.
+
+    Not where it was written: Python itself gives `Union[int, float]` for `Union[float, int]` if it met that one before.
+    """
+    return text == "None", not text[0].islower() or "." in text, text
 
 
 def _class_text(cls: Any, arguments: tuple[Any, ...]) -> str:

@@ -3,6 +3,7 @@
 Configs are checked against this, and take their defaults from it, so that no YAML repeats a signature.
 """
 
+import enum
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -10,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Unpack, get_args, get_origin, get_type_hints
 
-__all__ = ["Parameter", "REQUIRED", "Schema", "schema_of"]
+__all__ = ["Parameter", "REQUIRED", "Schema", "plain_default", "schema_of"]
 
 REQUIRED: Any = inspect.Parameter.empty
 """The default of a parameter that has none."""
@@ -43,9 +44,15 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Schema:
-    """The parameters of a component by name, in the order of its signature."""
+    """What a component takes and does.
+
+    Args:
+        parameters: its parameters by name, in the order of its signature.
+        summary: the first line of its docstring.
+    """
 
     parameters: Mapping[str, Parameter]
+    summary: str = ""
 
     def __contains__(self, name: str) -> bool:
         return name in self.parameters
@@ -83,7 +90,25 @@ def schema_of(component: Callable[..., Any]) -> Schema:
         if listed is not None:
             allowed = listed if allowed is None else allowed & listed
     summaries = _summaries(component)
-    return Schema({name: replace(found[name], summary=summaries.get(name, "")) for name in found})
+    parameters = {name: replace(found[name], summary=summaries.get(name, "")) for name in found}
+    return Schema(parameters, (inspect.getdoc(component) or "").strip().partition("\n")[0])
+
+
+def plain_default(parameter: Parameter) -> Any:
+    """A parameter's default as YAML can hold it, or `REQUIRED` if it has none or YAML cannot."""
+    return _plain(parameter.default)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, enum.Enum):
+        return value.name
+    if isinstance(value, list | tuple):
+        items = [_plain(item) for item in value]
+        return REQUIRED if REQUIRED in items else items
+    if isinstance(value, Mapping):
+        plain = {key: _plain(item) for key, item in value.items()}
+        return REQUIRED if REQUIRED in plain.values() else plain
+    return value if value is None or isinstance(value, bool | int | float | str) else REQUIRED
 
 
 def _constructors(component: Callable[..., Any]) -> Iterable[Callable[..., Any]]:

@@ -1,6 +1,5 @@
 """Everything that is wrong with a config, found before anything is built or read."""
 
-import importlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
@@ -8,12 +7,12 @@ from omegaconf import OmegaConf
 
 from labkeras.errors import ConfigError, did_you_mean
 from labkeras.experiment.config.components import BY_SHAPE, MISSING, complete
+from labkeras.experiment.config.manifest import keywords_of
 from labkeras.experiment.config.node_checks import check_arguments, check_node
 from labkeras.experiment.config.resolving import plain, referred_keys
-from labkeras.experiment.config.schema import Parameter, schema_of
+from labkeras.experiment.config.schema import Parameter
 from labkeras.experiment.config.words import nearest
 from labkeras.experiment.model.plan import Plan, check_model, names_in
-from labkeras.models.model import Model
 
 __all__ = ["checked", "validate"]
 
@@ -95,12 +94,10 @@ def _check_groups(values: Mapping[str, Any], variables: set[str], faults: list[s
     for group in ("callbacks", "logger"):
         for path, node in _items(values.get(group) or {}, group, faults):
             check_node("callbacks", node, path, faults)
-    _check_keywords("fit", values.get("fit") or {}, schema_of(Model.fit).parameters, _NOT_OF_FIT, faults)
-    _check_keywords(
-        "compile", values.get("compile") or {}, schema_of(Model.compile).parameters, _NOT_OF_COMPILE, faults
-    )
+    _check_keywords("fit", values.get("fit") or {}, keywords_of("fit"), _NOT_OF_FIT, faults)
+    _check_keywords("compile", values.get("compile") or {}, keywords_of("compile"), _NOT_OF_COMPILE, faults)
     if _is_of_note(values.get("trainer")):
-        _check_keywords("trainer", values["trainer"], _trainer_parameters(), _NOT_OF_TRAINER, faults)
+        _check_keywords("trainer", values["trainer"], keywords_of("trainer"), _NOT_OF_TRAINER, faults)
     _check_fit(values.get("fit"), faults)
     _check_monitor(values, plan, faults)
 
@@ -149,11 +146,6 @@ def _is_of_note(trainer: Any) -> bool:
     if not isinstance(trainer, Mapping):
         return trainer is not None
     return any(key not in _USUAL_OF_TRAINER or value not in (None, "auto") for key, value in trainer.items())
-
-
-def _trainer_parameters() -> Mapping[str, Parameter]:
-    # By name: Lightning takes seconds to import, and what only shows, lists or refuses configs does without.
-    return schema_of(importlib.import_module("pytorch_lightning").Trainer).parameters
 
 
 def _check_fit(fit: Any, faults: list[str]) -> None:

@@ -39,10 +39,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from labkeras.errors import did_you_mean
+from labkeras.experiment.config.manifest import keywords_of
 from labkeras.experiment.config.node_checks import check_arguments, check_node
-from labkeras.experiment.config.schema import schema_of
 from labkeras.experiment.config.words import nearest
-from labkeras.graph.input import Input
 
 __all__ = ["Plan", "Step", "check_model", "names_in", "read_plan"]
 
@@ -162,7 +161,7 @@ def _inputs_by_path(model: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _check_input(path: str, arguments: Any, faults: list[str]) -> None:
-    parameters = schema_of(Input).parameters
+    parameters = keywords_of("input")
     known = {name: parameters[name] for name in parameters if name not in ("name", "tensor")}
     if not isinstance(arguments, Mapping):
         faults.append(f"{path}={arguments!r}: expected a mapping such as {{shape: [8, 8, 1]}}")
