@@ -17,6 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from labkeras import experiment  # its `run` is imported on first use: what only shows a config needs no torch
 from labkeras.cli import report
 from labkeras.cli.completion import completing
 from labkeras.errors import ConfigError, PluginError, RunDirectoryError
@@ -24,7 +25,6 @@ from labkeras.experiment.config.composition import CONFIG_NAME, VERSION_BASE, Ex
 from labkeras.experiment.config.refusals import REFUSALS, first_lines
 from labkeras.experiment.config.sources import installed
 from labkeras.experiment.runs.directory import RUNS, new_folder
-from labkeras.experiment.runs.one_run import run
 
 __all__ = ["main"]
 
@@ -138,7 +138,7 @@ def _task(codes: list[int], command: list[str]) -> Callable[[DictConfig], float 
         directory = Path(chosen.sweep.dir, f"{chosen.job.num:04d}") if sweep else None
         overrides = [str(line) for line in chosen.overrides.task]
         try:
-            result = run(with_name(chosen.runtime.choices.get("experiment"), config), overrides, directory)
+            result = experiment.run(with_name(chosen.runtime.choices.get("experiment"), config), overrides, directory)
         except Exception as error:
             codes.append(_failed(error))
             if sweep:
