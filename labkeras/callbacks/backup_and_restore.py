@@ -80,10 +80,37 @@ class BackupAndRestore(Callback):
         self._counter = BatchCounter()
         self._epoch = 0
         self._epoch_random: dict[str, Any] = {}
+        self._epoch_data: dict[str, Any] | None = None
         self._resumed: dict[str, Any] | None = None
+        self._data: Any = None
+        self._prepared: Backup | None = None
+        self._begins_early = False
 
     def needs_batch_hooks(self, mode: Mode) -> bool:
         return mode == "train" and self._by_batch
+
+    def prepare(self, data: Any, initial_epoch: int) -> None:
+        """Called before the first batch is fetched: data goes on from where it was, as training does.
+
+        Args:
+            data: the batches, which have `place`, `resume`, `forget_first` and `steps`.
+            initial_epoch: the epoch that training begins with when nothing was broken off.
+        """
+        self._data = data
+        self._prepared = backup = self._found()
+        # What has no length is fetched ahead: its first epoch has begun before training has.
+        self._begins_early = backup is not None and data.steps is None
+        if backup is None or not _is_of_this_version(backup) or backup.state["epoch"] <= initial_epoch:
+            return  # the data of the first epoch begins as it did
+        data.forget_first()
+        if backup.state.get("data") is not None:
+            data.resume(backup.state["data"])
+        if self._begins_early:
+            set_random_state(_own(backup.state["epoch_random" if backup.state["batch"] else "random"]))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process looks for itself; the data that it has there is another object.
+        return {**vars(self), "_data": None, "_prepared": None, "_begins_early": False}
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         if is_main_process():
@@ -92,7 +119,7 @@ class BackupAndRestore(Callback):
         self._counter = BatchCounter()
         self._resumed = None
         self.model._initial_epoch = self.model._initial_batch = None
-        backup = self._found()
+        backup, self._prepared = self._prepared or self._found(), None
         if backup is not None:
             self._restore(backup)
 
@@ -106,6 +133,14 @@ class BackupAndRestore(Callback):
             set_random_state(_own(self._resumed["epoch_random"]))
         if self._by_batch:
             self._epoch_random = random_state()
+            self._epoch_data = self._place()
+
+    def before_validation(self, batches: int) -> None:
+        """Called before an epoch's validation.
+
+        Args:
+            batches: that were trained on in this epoch.
+        """
 
     def resume_batch(self) -> None:
         """Called after the batches that were trained on before the interruption have been passed over."""
@@ -154,16 +189,23 @@ class BackupAndRestore(Callback):
             "stopped": bool(getattr(self.model, "stop_training", False)),
             "random": gathered(random_state()),
             "epoch_random": gathered(self._epoch_random) if batches else [],
+            "data": self._epoch_data if batches else self._place(),
             "metrics": gathered(_metric_values(self.model)) if batches else [],
             "optimizers": optimizer_state(self.model),
             "callbacks": [[type(other).__name__, other.state_dict()] for other in self.others],
         }
-        if not is_main_process():
-            return
+        if is_main_process():
+            self._write(state)
+
+    def _write(self, state: dict[str, Any]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         if self.double_checkpoint and self._latest.exists():
             _keep_as(self._latest, self._previous)
         write_backup(self._latest, self.model, state)
+
+    def _place(self) -> dict[str, Any] | None:
+        place: dict[str, Any] | None = None if self._data is None else self._data.place()
+        return place
 
     # --- restoring ----------------------------------------------------------------------------------------------------
 
@@ -189,7 +231,7 @@ class BackupAndRestore(Callback):
 
     def _restore(self, backup: Backup) -> None:
         state = backup.state
-        if state.get("version") != _VERSION:
+        if not _is_of_this_version(backup):
             raise FileFormatError(
                 f"the backup {str(backup.path)!r} was written by another version of labkeras. "
                 f"Received: version={state.get('version')!r}"
@@ -221,8 +263,12 @@ class BackupAndRestore(Callback):
             # Lightning's processes cannot pass over a batch, as its optimizers and theirs wait for each other's.
             self.model._initial_batch = None if is_distributed() else state["batch"]
             self._resumed = state
-        else:
+        elif not self._begins_early:
             set_random_state(_own(state["random"]))
+
+
+def _is_of_this_version(backup: Backup) -> bool:
+    return backup.state.get("version") == _VERSION
 
 
 def _own(states: list[Any]) -> Any:

@@ -108,6 +108,16 @@ class CallbackList(Callback):
         for backup in self._backups:
             backup.resume_batch()
 
+    def prepare(self, data: Any, initial_epoch: int) -> None:
+        """Called by `fit` before it begins; the arguments are those of `BackupAndRestore.prepare`."""
+        for backup in self._backups:
+            backup.prepare(data, initial_epoch)
+
+    def before_validation(self, batches: int) -> None:
+        """Called by training before an epoch's validation, when so many batches were trained on."""
+        for backup in self._backups:
+            backup.before_validation(batches)
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         numbers = python_logs(logs)
         for callback in self.callbacks:

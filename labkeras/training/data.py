@@ -21,6 +21,7 @@ from labkeras.training.arrays import ArrayData, Batch, checked_classes
 from labkeras.training.dealing import dealt_count, part
 from labkeras.training.epochs import Announced, ArrayEpoch, Continued, Epoch, IterableEpoch, Limited, NotEmpty, close
 from labkeras.training.iterables import PyDatasetBatches, is_dealt, is_iterable_of_batches, length_of, loader_of
+from labkeras.training.places import go_to, place_of
 from labkeras.training.rows import BatchRows
 from labkeras.training.tensors import as_tensor
 from labkeras.utils.py_dataset import PyDataset
@@ -90,6 +91,20 @@ class Batches:
             "_begun": None,
             "_running": None,
         }  # where an iteration stands cannot go to another process
+
+    def forget_first(self) -> None:
+        """Lets the next epoch begin anew though its first batch was fetched, unless it can be fetched only once."""
+        if self._begun is not None and not self.has_one_pass:
+            running, self._running, self._begun = self._running, None, None
+            close(running)
+
+    def place(self) -> dict[str, Any]:
+        """Where the data stands before an epoch: arrays and numbers, for a program that takes the training up again."""
+        return place_of(self._source)
+
+    def resume(self, place: Mapping[str, Any]) -> None:
+        """Lets the next epoch be the one before which `place` was called, in another process perhaps."""
+        go_to(self._source, place)
 
     def peek(self) -> Batch | None:
         """The first batch of the next epoch, which that epoch still begins with; None if there is none."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from labkeras.callbacks.random_state import random_state, set_random_state
 from labkeras.errors import DataError
 from labkeras.training.arrays import ArrayData, Batch, class_weights
 from labkeras.training.dealing import deal
@@ -82,18 +83,23 @@ class Continued:
         self.count = count
         self._pass: Iterator[Batch] | None = None
         self._taken = 0
+        self._fetched = 0
+        self._pass_random: dict[str, Any] | None = None
+        self._target: tuple[Mapping[str, Any], int] | None = None
 
     def upcoming(self) -> int:
         """The number of batches in the epoch that is next or on, as far as one can know."""
         return self.steps if self.count is None else min(self.steps, self.count() - self._taken)
 
     def __call__(self) -> Iterator[Batch]:
+        if self._target is not None:
+            self._go_to(*self._target)
         if self._pass is None:
-            self._pass = self.epoch()
+            self._pass = self._begin()
         first = next(self._pass, None)
         if first is None:
             # Differs from Keras: a pass that ended just with the last epoch does not make this one empty.
-            self._pass = self.epoch()
+            self._pass = self._begin()
             first = next(self._pass, None)
         before = self._taken
         rest = itertools.islice(self._pass, self.steps - 1)
@@ -101,10 +107,36 @@ class Continued:
         counted = 0
         for batch in _warning_if_short(batches, self.steps):
             counted += 1
+            self._fetched += 1
             yield batch
         self._taken = before + counted
         if counted < self.steps or (self.count is not None and self._taken >= self.count()):
             self._pass, self._taken = None, 0
+
+    def place(self) -> dict[str, Any] | None:
+        """The pass that the next epoch goes on in: how its order was drawn, how many batches are gone; None if none."""
+        if self._target is not None:
+            return {"random": self._target[0], "taken": self._target[1]}
+        is_over = self.count is not None and self._fetched >= self.count()
+        return None if self._pass is None or is_over else {"random": self._pass_random, "taken": self._fetched}
+
+    def go_to(self, random: Mapping[str, Any], taken: int) -> None:
+        """Lets the next epoch go on in a pass whose order was drawn so, and of which so many batches are gone."""
+        self.close()
+        self._target = random, taken
+        self._taken = taken
+
+    def _go_to(self, random: Mapping[str, Any], taken: int) -> None:
+        now, self._target = random_state(), None
+        set_random_state(random)
+        self._pass = self._begin()
+        for _ in itertools.islice(self._pass, taken):
+            self._fetched += 1
+        set_random_state(now)
+
+    def _begin(self) -> Iterator[Batch]:
+        self._fetched, self._pass_random = 0, random_state()
+        return self.epoch()
 
     def close(self) -> None:
         """Ends the pass that is on."""
@@ -112,7 +144,13 @@ class Continued:
         close(running)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_pass": None, "_taken": 0}  # where an iteration stands cannot go to another process
+        return {
+            **vars(self),
+            "_pass": None,
+            "_taken": 0,
+            "_fetched": 0,
+            "_target": None,
+        }  # where an iteration stands cannot go to another process
 
 
 @dataclass(frozen=True)

@@ -180,6 +180,7 @@ class LitModel(pl.LightningModule):
             self._begin_run()
         else:
             self._hooks.finish()
+            self.callbacks.before_validation(self._hooks.count("train"))
             self._train_logs = self._hooks.count("train"), self.steps.logs_of_all()
             self._set_aside = self.compiled.set_aside(), self.steps.returned
         self.steps.reset()

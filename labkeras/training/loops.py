@@ -98,6 +98,7 @@ def run_fit(
     build_on_first_batch(model, batches)
     ours = _callback_list(model, callbacks, verbose, add_history=True, epochs=epochs, steps=batches.steps)
     model.stop_training = False
+    ours.prepare(batches, initial_epoch)
     if epochs <= initial_epoch:  # as when a run that was done is started once more
         ours.on_train_begin()
         ours.on_train_end({})
