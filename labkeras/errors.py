@@ -15,6 +15,8 @@
     │   └── FileFormatError                    a file is damaged, incomplete or not what it should be
     ├── ConfigError (ValueError)               faults of a run's configuration, all of them
     ├── RunDirectoryError (OSError)            a run directory cannot be made or belongs to somebody else
+    │   └── CheckpointError                    a checkpoint could not be written; the one before it is whole
+    ├── RunStoppedError (RuntimeError)         a run was asked to end before it was done
     ├── NonFiniteLossError (ArithmeticError)   the loss became NaN or infinite
     └── PluginError (RuntimeError)             a plugin could not be loaded, or broke a rule
 
@@ -26,6 +28,7 @@ from difflib import get_close_matches
 
 __all__ = [
     "AmbiguousComponentError",
+    "CheckpointError",
     "ConfigError",
     "DataError",
     "DisconnectedGraphError",
@@ -40,6 +43,7 @@ __all__ = [
     "PluginError",
     "PluginWarning",
     "RunDirectoryError",
+    "RunStoppedError",
     "SerializationError",
     "UnknownComponentError",
     "UnsupportedArgumentError",
@@ -115,6 +119,27 @@ class ConfigError(LabkerasError, ValueError):
 
 class RunDirectoryError(LabkerasError, OSError):
     """A run directory cannot be made, or belongs to another run."""
+
+
+class CheckpointError(RunDirectoryError):
+    """A checkpoint of a run could not be written, as on a full disk; the one before it is there, whole."""
+
+
+class RunStoppedError(LabkerasError, RuntimeError):
+    """A run was asked to end before it was done, and did.
+
+    Args:
+        message: why, and how to go on with it.
+        reason: "preempted" (SIGTERM), "timeout" or "stopped".
+        state: what the run's record says: "preempted", "failed" or "interrupted".
+        exit_code: what a process that ends for this reason should end with.
+    """
+
+    def __init__(self, message: str, reason: str, state: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.state = state
+        self.exit_code = exit_code
 
 
 class NonFiniteLossError(LabkerasError, ArithmeticError):
