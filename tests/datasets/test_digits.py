@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from labkeras.datasets import digits
+from labkeras.errors import InvalidArgumentError
 
 
 def as_rows(images: NDArray[np.generic], labels: NDArray[np.generic]) -> NDArray[np.int64]:
@@ -87,3 +88,33 @@ def test_loading_needs_numpy_alone() -> None:
     )
     outcome = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert outcome.stdout.split() == []
+
+
+def test_fewer_rows_are_a_choice_of_the_training_part_in_its_order() -> None:
+    (x_train, y_train), (x_test, y_test) = digits.load_data()
+    (x, y), test = digits.load_data(rows=300, seed=1)
+    position = {
+        (image.tobytes(), label): place for place, (image, label) in enumerate(zip(x_train, y_train, strict=True))
+    }
+    places = [position[image.tobytes(), label] for image, label in zip(x, y, strict=True)]
+    assert len(places) == 300
+    assert places == sorted(set(places))
+    assert np.array_equal(test[0], x_test)
+    assert np.array_equal(test[1], y_test)
+    (again, _), _ = digits.load_data(rows=300, seed=1)
+    (other, _), _ = digits.load_data(rows=300, seed=2)
+    assert np.array_equal(again, x)
+    assert not np.array_equal(other, x)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"rows": 0}, "must be an integer of at least 1. Received: rows=0"),
+        ({"rows": 1438}, "there are 1437 digits to train on. Received: rows=1438"),
+        ({"rows": 5, "seed": -1}, "Received: seed=-1"),
+    ],
+)
+def test_a_choice_that_cannot_be_made_is_refused(wrong: dict[str, int], message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message):
+        digits.load_data(**wrong)
