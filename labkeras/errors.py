@@ -48,6 +48,7 @@ __all__ = [
     "UnknownComponentError",
     "UnsupportedArgumentError",
     "did_you_mean",
+    "exit_code_of",
 ]
 
 
@@ -152,6 +153,28 @@ class PluginError(LabkerasError, RuntimeError):
 
 class PluginWarning(UserWarning):
     """A plugin was set aside, or one of its names is shadowed; everything else goes on working."""
+
+
+def exit_code_of(error: BaseException) -> int:
+    """What a process that ends with an error should end with.
+
+    Returns:
+        2 for a faulty config or a folder that cannot be used, 3 for a plugin, 130 for Ctrl-C, 75 or another code of a
+        run that was asked to end; 1 for everything else.
+
+    Example:
+        >>> exit_code_of(ConfigError(["seed=x: expected an integer"]))
+        2
+    """
+    if isinstance(error, RunStoppedError):
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    if isinstance(error, CheckpointError):
+        return 1
+    if isinstance(error, ConfigError | RunDirectoryError):
+        return 2
+    return 3 if isinstance(error, PluginError) else 1
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
