@@ -27,7 +27,8 @@ JOB = "job.json"
 """The file in a trial's folder that says what to run."""
 
 _VERSION = 1
-_FLOAT = "float"  # the one key of an object that stands for a number
+# The one key of an object that stands for something else.
+_FLOAT, _PAIRS = "$float", "$pairs"
 
 
 def write_job(
@@ -100,17 +101,22 @@ def _read_job(directory: Path) -> dict[str, Any]:
 
 
 def _encoded(value: Any) -> Any:
-    """A config as JSON can hold it: infinity and NaN are no numbers there."""
+    """A config as JSON can hold it, which knows neither infinity and NaN nor keys that are numbers."""
     if isinstance(value, float) and not math.isfinite(value):
         return {_FLOAT: str(value)}
     if isinstance(value, Mapping):
-        return {str(key): _encoded(item) for key, item in value.items()}
+        if all(isinstance(key, str) for key in value):
+            return {key: _encoded(item) for key, item in value.items()}
+        return {_PAIRS: [[key, _encoded(item)] for key, item in value.items()]}
     return [_encoded(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _decoded(value: Any) -> Any:
     if isinstance(value, dict):
-        return float(value[_FLOAT]) if set(value) == {_FLOAT} else {key: _decoded(item) for key, item in value.items()}
+        if set(value) == {_FLOAT}:
+            return float(value[_FLOAT])
+        items = value[_PAIRS] if set(value) == {_PAIRS} else value.items()
+        return {key: _decoded(item) for key, item in items}
     return [_decoded(item) for item in value] if isinstance(value, list) else value
 
 
