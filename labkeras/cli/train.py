@@ -18,7 +18,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from labkeras import experiment  # its `run` is imported on first use: what only shows a config needs no torch
-from labkeras.cli import report
+from labkeras.cli import outcomes as report
 from labkeras.cli.completion import completing
 from labkeras.errors import ConfigError, PluginError, RunDirectoryError
 from labkeras.experiment.config.composition import CONFIG_NAME, VERSION_BASE, Examination, examine, with_name
