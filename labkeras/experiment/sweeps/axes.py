@@ -211,7 +211,9 @@ def _values(override: Override, seed: int, line: str, faults: list[str]) -> tupl
     try:
         if isinstance(sweep, RangeSweep) and sweep.start is not None and sweep.stop is not None:
             if sweep.step and abs(sweep.stop - sweep.start) / abs(sweep.step) > _MOST_VALUES:
-                faults.append(f"{line}: more than {_MOST_VALUES} values. Use interval(…) and a sampler other than grid.")
+                faults.append(
+                    f"{line}: more than {_MOST_VALUES} values. Use interval(…) and a sampler other than grid."
+                )
                 return ()
             listed: list[Any] = list(sweep.range())
         elif isinstance(sweep, ChoiceSweep):
