@@ -16,6 +16,7 @@ from labkeras.registry import registry_of
 
 __all__ = [
     "BY_SHAPE",
+    "GROUPS",
     "KEY_OF_KIND",
     "MISSING",
     "build",
@@ -43,6 +44,21 @@ KEY_OF_KIND = {
     "constraints": "constraint",
 }
 """kind → the key of a node that names a component of it. Of several such keys in a node, the first here counts."""
+
+GROUPS = {
+    "callbacks": "callbacks",
+    "constraint": "constraints",
+    "data": "datasets",
+    "initializer": "initializers",
+    "layer": "layers",
+    "loss": "losses",
+    "metrics": "metrics",
+    "model": "models",
+    "optimizer": "optimizers",
+    "regularizer": "regularizers",
+    "schedule": "schedules",
+}
+"""Config group → kind of the components that are its options."""
 
 BY_SHAPE = ("acc", "accuracy", "ce", "crossentropy")
 """Metrics that Keras picks by the shapes of the output: words for `compile`, which take no arguments."""
@@ -76,7 +92,9 @@ def parameters_of(kind: str, name: str) -> dict[str, Parameter]:
     own_key, left_out = KEY_OF_KIND[kind], _NOT_OFFERED.get(kind, {"name"})
     parameters = schema_for(kind, name).parameters
     return {
-        f"{key}_" if key == own_key else key: parameter for key, parameter in parameters.items() if key not in left_out
+        f"{key}_" if key == own_key else key: parameter
+        for key, parameter in parameters.items()
+        if key not in left_out or parameter.required  # an embedding's `input_dim` is its own
     }
 
 

@@ -21,32 +21,15 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 
 from labkeras.errors import AmbiguousComponentError, PluginError, UnknownComponentError
-from labkeras.experiment.config.components import BY_SHAPE, complete, defaults_of
+from labkeras.experiment.config.components import BY_SHAPE, GROUPS, complete, defaults_of
+from labkeras.experiment.config.folders import conf_folders, shipped_conf
 from labkeras.registry import registry_of
 
 __all__ = ["FileSource", "GROUPS", "RegistrySource", "installed", "shipped_conf"]
 
-GROUPS = {
-    "callbacks": "callbacks",
-    "data": "datasets",
-    "layer": "layers",
-    "loss": "losses",
-    "metrics": "metrics",
-    "model": "models",
-    "optimizer": "optimizers",
-    "schedule": "schedules",
-}
-"""Config group → kind of the components that are its options."""
-
 # Of these groups several options are used at once, so that each is filed below its name; "none" stands for no option.
 _OF_MANY = ("callbacks", "metrics")
 _NONE = "none"
-
-
-def shipped_conf() -> Path:
-    """The folder `conf` that comes with labkeras: in the package, or beside it in a checkout."""
-    package = Path(__file__).resolve().parents[2]
-    return next(folder for folder in (package / "conf", package.parent / "conf") if (folder / "train.yaml").is_file())
 
 
 @contextmanager
@@ -66,7 +49,7 @@ def installed(config_dir: str | None = None) -> Iterator[str]:
     for plugin in (FileSource, RegistrySource, _SearchPath):
         plugins.register(plugin)
     before = _SearchPath.folders
-    _SearchPath.folders = _folders(config_dir)
+    _SearchPath.folders = [str(folder) for folder in conf_folders(config_dir)[:-1]]  # the last is the primary one
     try:
         yield str(shipped_conf())
     finally:
@@ -85,13 +68,6 @@ def _hydra_plugins() -> Plugins:
             f"Hydra cannot start, because a plugin of Hydra's cannot be imported: {type(error).__name__}: {error}. "
             f"Uninstall or update the distribution that has {files[-1] if files else 'it'}."
         ) from error
-
-
-def _folders(config_dir: str | None) -> list[str]:
-    """The user's folders: the named one, then `conf` in the current one."""
-    folders = [Path(config_dir)] if config_dir is not None else []
-    folders += [Path("conf")] if Path("conf").resolve() != shipped_conf() else []
-    return [str(folder.resolve()) for folder in folders if folder.is_dir()]
 
 
 class FileSource(ConfigSource):
