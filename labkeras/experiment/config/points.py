@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from labkeras.errors import ConfigError
 from labkeras.experiment.config.composition import CONFIG_NAME, Composed, composed, initialized, parsed, with_name
 from labkeras.experiment.config.refusals import REFUSALS, loader, refusal_of
-from labkeras.experiment.config.validation import validate
+from labkeras.experiment.config.validation import Validator
 
 __all__ = ["Composer", "validate_points"]
 
@@ -139,10 +139,11 @@ def validate_points(
     if not points:
         return ["the sweep has no points: an axis has no values. Give each at least one, as in `seed=1,2`"]
     composer = Composer(base, config_name=config_name, config_dir=config_dir)
+    validator = Validator()
     found: dict[str, list[int]] = {}
     for number, point in enumerate(points):
         config, faults = composer.examine(point)
-        for fault in dict.fromkeys([*faults, *(validate(config) if config is not None else [])]):
+        for fault in dict.fromkeys([*faults, *(validator.examine(config)[1] if config is not None else [])]):
             found.setdefault(fault, []).append(number)
     return [_said(fault, at, points) for fault, at in found.items()]
 

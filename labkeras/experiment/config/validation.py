@@ -1,35 +1,45 @@
-"""Everything that is wrong with a config, found before anything is built or read."""
+"""Everything that is wrong with a config, found before anything is read, trained or written.
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal
+First names, keys, types and what contradicts what; this needs no torch. Where model, data, optimizer, loss and metrics
+are right so far, they are then built and put together without values (`labkeras.experiment.model.rehearsal`).
+"""
+
+import importlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from omegaconf import OmegaConf
 
 from labkeras.errors import ConfigError, did_you_mean
-from labkeras.experiment.config.components import BY_SHAPE, MISSING, complete
+from labkeras.experiment.config.components import MISSING, complete
+from labkeras.experiment.config.device_checks import check_devices
 from labkeras.experiment.config.manifest import keywords_of
 from labkeras.experiment.config.node_checks import check_arguments, check_node
 from labkeras.experiment.config.resolving import plain, referred_keys
-from labkeras.experiment.config.schema import Parameter
+from labkeras.experiment.config.run_checks import SETTINGS, check_fit, check_folders, check_monitors, check_settings
+from labkeras.experiment.config.schema import Parameter, schema_of
 from labkeras.experiment.config.words import nearest
 from labkeras.experiment.model.plan import Plan, check_model, names_in
 
-__all__ = ["checked", "validate"]
+__all__ = ["OPTIONS", "Validator", "checked", "validate"]
 
-_SETTINGS = {
-    "name": Parameter("name", str | None, None, "the folder of the runs below runs/"),
-    "run_dir": Parameter("run_dir", str | None, None, "the folder of this run"),
-    "seed": Parameter("seed", int | None, None, "of weights, data order and dropout"),
-    "monitor": Parameter("monitor", str | None, None, "the metric that tells the best epoch"),
-    "mode": Parameter("mode", Literal["auto", "max", "min"], "auto"),
+OPTIONS = {
+    "checkpoint": "labkeras.experiment.runs.checkpointing:CheckpointOptions",
+    "launcher": "labkeras.experiment.launchers.options:LauncherOptions",
+    "sweeper": "labkeras.experiment.sweeps.options:SweeperOptions",
 }
+"""Groups that describe no component → the class whose arguments they are."""
+
 _GROUPS = ("data", "model", "optimizer", "loss", "metrics", "trainer", "callbacks", "logger", "fit", "compile")
 _REQUIRED = ("data", "model", "optimizer", "fit")
+_REHEARSED = ("model", "data", "optimizer", "loss", "metrics", "callbacks", "logger", "fit")
 # What the config has elsewhere, or what is no plain value.
 _NOT_OF_FIT = ("x", "y", "callbacks", "validation_data", "sample_weight", "trainer")
 _NOT_OF_COMPILE = ("optimizer", "loss", "metrics", "weighted_metrics")
 _USUAL_OF_TRAINER = ("accelerator", "devices", "precision", "strategy")
 _NOT_OF_TRAINER = ("callbacks", "logger", "max_epochs", "max_steps", "default_root_dir")
+# Launchers whose runs start on other machines, which may have other devices.
+_ELSEWHERE = ("ray", "submitit")
 
 
 def validate(config: Any) -> list[str]:
@@ -42,7 +52,7 @@ def validate(config: Any) -> list[str]:
         >>> validate({"optimizer": {"optimizer": "adamm"}})[0]
         'data is missing: choose an option of the group, as in `data=…`'
     """
-    return examine(config)[1]
+    return Validator().examine(config)[1]
 
 
 def checked(config: Any) -> dict[str, Any]:
@@ -51,59 +61,114 @@ def checked(config: Any) -> dict[str, Any]:
     Raises:
         ConfigError: naming all faults, if there are any.
     """
-    complete_config, faults = examine(config)
+    values, faults = Validator().examine(config)
     if faults:
         raise ConfigError(faults)
-    return complete_config
+    return values
 
 
-def examine(config: Any) -> tuple[dict[str, Any], list[str]]:
-    """A config as plain values, and its faults."""
-    faults: list[str] = []
-    config = config if OmegaConf.is_config(config) else OmegaConf.create(dict(config))
-    values: dict[str, Any] = complete(plain(config, faults), is_whole=True)
-    variables = referred_keys(config)
-    faults += [
-        f"{path}: `_target_` is not read; components are named, as in `layer: dense`" for path in _targets(values)
-    ]
-    for key in values:
-        if key not in _SETTINGS and key not in _GROUPS and not _is_variable(str(key), variables):
-            faults.append(
-                f"{key}={values[key]!r}: there is no such key.{did_you_mean(str(key), [*_SETTINGS, *_GROUPS])}"
-            )
+class Validator:
+    """Validates configs that have much in common, such as the trials of a sweep: each part that is alike once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Any, list[str]]] = {}
+        self._rehearsal: Any = None
+
+    def examine(self, config: Any) -> tuple[dict[str, Any], list[str]]:
+        """A config as plain values with all arguments of all nodes, and its faults.
+
+        Args:
+            config: what `compose` returned, or a plain mapping of the same form.
+        """
+        faults: list[str] = []
+        config = config if OmegaConf.is_config(config) else OmegaConf.create(dict(config))
+        values: dict[str, Any] = complete(plain(config, faults), is_whole=True)
+        return values, [*faults, *self.faults(values, referred_keys(config))]
+
+    def faults(self, values: Mapping[str, Any], variables: set[str]) -> list[str]:
+        """What is wrong with a config.
+
+        Args:
+            values: it, as plain values with all arguments of all nodes.
+            variables: the full keys that its interpolations refer to.
+        """
+        faults: list[str] = []
+        _check_keys(values, variables, faults)
+        for key, value in values.items():
+            self._once(_check_targets, faults, key, value)
+        settings = {key: values[key] for key in SETTINGS if key in values}
+        self._once(check_settings, faults, settings)
+        check_folders(values.get("run_dir"), values.get("sweep_dir"), faults)
+        found: list[str] = []
+        plan = self._components(values, variables, found)
+        self._once(_check_fit, found, values.get("fit"), values.get("compile"))
+        faults += found
+        self._once(_check_trainer, faults, values.get("trainer"), values.get("launcher"))
+        metrics, loss = values.get("metrics") or {}, values.get("loss")
+        self._once(check_monitors, faults, _monitored(values), metrics, values.get("fit"), plan, loss)
+        for group in OPTIONS:
+            if values.get(group) is not None:
+                self._once(_check_options, faults, group, values[group])
+        if not found and all(isinstance(values.get(key), Mapping) for key in _REQUIRED):
+            rehearsed = {key: values.get(key) for key in _REHEARSED}
+            faults += self._rehearse(rehearsed, plan)
+        return list(dict.fromkeys(faults))
+
+    def _components(self, values: Mapping[str, Any], variables: set[str], faults: list[str]) -> Plan | None:
+        """Checks what names components; returns what the model does, if that can be told."""
+        plan = None
+        if isinstance(values.get("model"), Mapping):
+            own = [key for key in values["model"] if _is_variable(f"model.{key}", variables)]
+            plan = self._once(_check_model, faults, values["model"], own)
+        self._once(_check_node, faults, "datasets", values.get("data"), "data")
+        self._once(_check_node, faults, "optimizers", values.get("optimizer"), "optimizer")
+        outputs = None if plan is None else _output_names(plan)
+        self._once(_check_losses, faults, values.get("loss"), outputs)
+        self._once(_check_metrics, faults, values.get("metrics") or {}, outputs)
+        for group in ("callbacks", "logger"):
+            self._once(_check_callbacks, faults, group, values.get(group) or {})
+        return plan
+
+    def _rehearse(self, values: Mapping[str, Any], plan: Plan | None) -> list[str]:
+        # The plan is no part of the key: it follows from the model.
+        key = f"rehearsal{values!r}"
+        if key not in self._known:
+            if self._rehearsal is None:
+                # By name: it needs torch, which takes a second to import and is not there for what fails before.
+                self._rehearsal = importlib.import_module("labkeras.experiment.model.rehearsal").Rehearsal()
+            self._known[key] = None, self._rehearsal.faults(values, plan)
+        return self._known[key][1]
+
+    def _once(self, check: Callable[..., Any], faults: list[str], *parts: Any) -> Any:
+        """The result of a check, which adds to the faults; for equal parts it is made once."""
+        key = f"{check.__name__}{parts!r}"
+        if key not in self._known:
+            found: list[str] = []
+            result = check(*parts, found)
+            self._known[key] = result, found
+        result, found = self._known[key]
+        faults += found
+        return result
+
+
+def _check_keys(values: Mapping[str, Any], variables: set[str], faults: list[str]) -> None:
+    known = [*SETTINGS, *_GROUPS, *OPTIONS]
+    for key in map(str, values):
+        if key not in known and not _is_variable(key, variables):
+            faults.append(f"{key}={values[key]!r}: there is no such key.{did_you_mean(key, known)}")
     for key in _REQUIRED:
         if values.get(key) is None or values[key] == MISSING:
             faults.append(f"{key} is missing: choose an option of the group, as in `{key}=…`")
-    settings = {key: values[key] for key in _SETTINGS if key in values}
-    _check_settings(settings, faults)
-    _check_groups(values, variables, faults)
-    return values, faults
 
 
-def _check_groups(values: Mapping[str, Any], variables: set[str], faults: list[str]) -> None:
-    plan = None
-    if isinstance(values.get("model"), Mapping):
-        own = [key for key in values["model"] if _is_variable(f"model.{key}", variables)]
-        plan = check_model(values["model"], faults, own)
-    if values.get("data") is not None:
-        check_node("datasets", values["data"], "data", faults)
-    if values.get("optimizer") is not None:
-        check_node("optimizers", values["optimizer"], "optimizer", faults)
-    _check_losses(values.get("loss"), plan, faults)
-    _check_metrics(values.get("metrics") or {}, plan, faults)
-    for group in ("callbacks", "logger"):
-        for path, node in _items(values.get(group) or {}, group, faults):
-            check_node("callbacks", node, path, faults)
-    _check_keywords("fit", values.get("fit") or {}, keywords_of("fit"), _NOT_OF_FIT, faults)
-    _check_keywords("compile", values.get("compile") or {}, keywords_of("compile"), _NOT_OF_COMPILE, faults)
-    if _is_of_note(values.get("trainer")):
-        _check_keywords("trainer", values["trainer"], keywords_of("trainer"), _NOT_OF_TRAINER, faults)
-    _check_fit(values.get("fit"), faults)
-    _check_monitor(values, plan, faults)
+def _check_targets(key: Any, value: Any, faults: list[str]) -> None:
+    faults += [
+        f"{path}: `_target_` is not read; components are named, as in `layer: dense`" for path in _targets({key: value})
+    ]
 
 
 def _targets(value: Any, path: str = "") -> Iterator[str]:
-    """The full keys called `_target_`."""
+    """The full keys called `_target_`, with their values."""
     items: Iterable[tuple[Any, Any]] = ()
     if isinstance(value, Mapping):
         items = value.items()
@@ -120,78 +185,34 @@ def _is_variable(path: str, variables: set[str]) -> bool:
     return any(key == path or key.startswith(f"{path}.") for key in variables)
 
 
-def _check_settings(settings: Mapping[str, Any], faults: list[str]) -> None:
-    found: list[str] = []
-    check_arguments(_SETTINGS, settings, "", found, "the config")
-    faults += [fault.removeprefix(".") for fault in found]
-    name, seed = settings.get("name"), settings.get("seed")
-    if isinstance(name, str) and (not name.strip(". ") or set(name) & set('/\\:*?"<>|\0')):
-        faults.append(f"name={name!r}: expected the name of a folder, without '/'")
-    if isinstance(seed, int) and not isinstance(seed, bool) and not 0 <= seed < 2**32:
-        faults.append(f"seed={seed!r}: expected an integer from 0 to 4294967295")
+def _check_model(model: Mapping[str, Any], own: list[str], faults: list[str]) -> Plan | None:
+    return check_model(model, faults, own)
 
 
-def _check_keywords(
-    path: str, given: Any, parameters: Mapping[str, Parameter], left_out: Iterable[str], faults: list[str]
-) -> None:
-    if not isinstance(given, Mapping):
-        faults.append(f"{path}={given!r}: expected a mapping of arguments")
-        return
-    offered = {name: parameter for name, parameter in parameters.items() if name not in left_out}
-    check_arguments(offered, given, path, faults, f"`{path}`")
+def _check_node(kind: str, node: Any, path: str, faults: list[str]) -> None:
+    if node is not None and node != MISSING:
+        check_node(kind, node, path, faults)
 
 
-def _is_of_note(trainer: Any) -> bool:
-    """Whether a trainer's arguments can be wrong at all: looking them up costs the import of Lightning, seconds."""
-    if not isinstance(trainer, Mapping):
-        return trainer is not None
-    return any(key not in _USUAL_OF_TRAINER or value not in (None, "auto") for key, value in trainer.items())
+def _output_names(plan: Plan) -> list[str]:
+    return list(plan.outputs) if isinstance(plan.outputs, dict) else names_in(plan.outputs)
 
 
-def _check_fit(fit: Any, faults: list[str]) -> None:
-    if not isinstance(fit, Mapping):
-        return
-    for key, least in (
-        ("epochs", 1),
-        ("batch_size", 1),
-        ("initial_epoch", 0),
-        ("steps_per_epoch", 1),
-        ("validation_steps", 1),
-    ):
-        value = fit.get(key)
-        if isinstance(value, int) and not isinstance(value, bool) and value < least:
-            faults.append(f"fit.{key}={value!r}: expected an integer of at least {least}")
-    split = fit.get("validation_split")
-    if isinstance(split, int | float) and not 0 <= split < 1:
-        faults.append(
-            f"fit.validation_split={split!r}: expected the fraction of the training data to validate on, in [0, 1)"
-        )
-
-
-def _items(group: Any, path: str, faults: list[str]) -> Iterator[tuple[str, Any]]:
-    """The nodes of a group whose options are filed by name."""
-    if not isinstance(group, Mapping):
-        faults.append(f"{path}={group!r}: expected a mapping from names to components")
-        return
-    for name, node in group.items():
-        yield f"{path}.{name}", node
-
-
-def _check_losses(loss: Any, plan: Plan | None, faults: list[str]) -> None:
+def _check_losses(loss: Any, outputs: list[str] | None, faults: list[str]) -> None:
     if loss is None:
         return
     if not isinstance(loss, Mapping) or not isinstance(next(iter(loss.values()), None), Mapping) or "loss" in loss:
         check_node("losses", loss, "loss", faults)
         return
     for name, node in loss.items():
-        _check_output("loss", name, plan, faults)
+        _check_output("loss", name, outputs, faults)
         check_node("losses", node, f"loss.{name}", faults)
 
 
-def _check_metrics(metrics: Any, plan: Plan | None, faults: list[str]) -> None:
+def _check_metrics(metrics: Any, outputs: list[str] | None, faults: list[str]) -> None:
     for path, node in _items(metrics, "metrics", faults):
         if _holds_nodes(node):
-            _check_output("metrics", path.rpartition(".")[2], plan, faults)
+            _check_output("metrics", path.rpartition(".")[2], outputs, faults)
             for name, inner in node.items():
                 check_node("metrics", inner, f"{path}.{name}", faults)
         else:
@@ -205,33 +226,72 @@ def _holds_nodes(value: Any) -> bool:
     )
 
 
-def _check_output(group: str, name: str, plan: Plan | None, faults: list[str]) -> None:
-    if plan is None:
+def _check_output(group: str, name: str, outputs: list[str] | None, faults: list[str]) -> None:
+    if outputs is not None and name not in outputs:
+        faults.append(f"{group}.{name}: the model has no output {name!r}.{nearest(name, outputs, 'Outputs')}")
+
+
+def _check_callbacks(group: str, nodes: Any, faults: list[str]) -> None:
+    for path, node in _items(nodes, group, faults):
+        check_node("callbacks", node, path, faults)
+
+
+def _items(group: Any, path: str, faults: list[str]) -> Iterator[tuple[str, Any]]:
+    """The nodes of a group whose options are filed by name."""
+    if not isinstance(group, Mapping):
+        faults.append(f"{path}={group!r}: expected a mapping from names to components")
         return
-    known = list(plan.outputs) if isinstance(plan.outputs, dict) else names_in(plan.outputs)
-    if name not in known:
-        near = nearest(name, known, "Outputs")
-        faults.append(f"{group}.{name}: the model has no output {name!r}.{near}")
+    for name, node in group.items():
+        yield f"{path}.{name}", node
 
 
-def _check_monitor(values: Mapping[str, Any], plan: Plan | None, faults: list[str]) -> None:
-    """The monitored value must be one that training logs, as far as that can be told."""
-    monitor, metrics, fit = values.get("monitor"), values.get("metrics") or {}, values.get("fit")
-    several = plan is None or len(names_in(plan.outputs)) > 1
-    if not isinstance(monitor, str) or not isinstance(metrics, Mapping) or not isinstance(fit, Mapping):
+def _monitored(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Full key → what is to be monitored there; a callback that follows the run's own key is not named beside it."""
+    monitored = {"monitor": values.get("monitor")}
+    for group in ("callbacks", "logger"):
+        nodes = values.get(group)
+        for name, node in nodes.items() if isinstance(nodes, Mapping) else ():
+            monitor = node.get("monitor") if isinstance(node, Mapping) else None
+            if monitor is not None and monitor != monitored["monitor"]:
+                monitored[f"{group}.{name}.monitor"] = monitor
+    return monitored
+
+
+def _check_fit(fit: Any, options: Any, faults: list[str]) -> None:
+    if fit is not None and fit != MISSING:
+        _check_keywords("fit", fit, keywords_of("fit"), _NOT_OF_FIT, faults)
+    _check_keywords("compile", options or {}, keywords_of("compile"), _NOT_OF_COMPILE, faults)
+    check_fit(fit, options, faults)
+
+
+def _check_trainer(trainer: Any, launcher: Any, faults: list[str]) -> None:
+    if trainer is None:
         return
-    if monitor.startswith("val_") and not fit.get("validation_split"):
-        faults.append(
-            f"monitor={monitor!r}: nothing is validated, since fit.validation_split={fit.get('validation_split')!r}. "
-            f"Set it to 0.1, say, or monitor {monitor.removeprefix('val_')!r}."
-        )
-    names = ["loss", *(_logged_as(name, node) for name, node in metrics.items())]
-    known = [*names, *(f"val_{name}" for name in names)]
-    if not several and monitor not in known:
-        near = nearest(monitor, known)
-        faults.append(f"monitor={monitor!r}: no such value is logged.{near}")
+    if _is_of_note(trainer):
+        _check_keywords("trainer", trainer, keywords_of("trainer"), _NOT_OF_TRAINER, faults)
+    name = launcher.get("launcher") if isinstance(launcher, Mapping) else None
+    if not faults and name not in _ELSEWHERE:
+        check_devices(trainer, faults)
 
 
-def _logged_as(name: str, node: Any) -> str:
-    metric = node.get("metric") if isinstance(node, Mapping) else None
-    return str(metric) if metric in BY_SHAPE else name
+def _check_keywords(
+    path: str, given: Any, parameters: Mapping[str, Parameter], left_out: Iterable[str], faults: list[str]
+) -> None:
+    if not isinstance(given, Mapping):
+        faults.append(f"{path}={given!r}: expected a mapping of arguments")
+        return
+    offered = {name: parameter for name, parameter in parameters.items() if name not in left_out}
+    check_arguments(offered, given, path, faults, f"`{path}`")
+
+
+def _is_of_note(trainer: Any) -> bool:
+    """Whether a trainer's arguments can be wrong at all: looking them up may cost the import of Lightning, seconds."""
+    if not isinstance(trainer, Mapping):
+        return True
+    return any(key not in _USUAL_OF_TRAINER or value not in (None, "auto") for key, value in trainer.items())
+
+
+def _check_options(group: str, given: Any, faults: list[str]) -> None:
+    module, _, name = OPTIONS[group].partition(":")
+    options = getattr(importlib.import_module(module), name)
+    _check_keywords(group, given, schema_of(options).parameters, (), faults)

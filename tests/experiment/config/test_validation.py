@@ -76,7 +76,7 @@ FAULTS: list[tuple[str, Any, str]] = [
     ("fit.shufle", True, "fit.shufle=True: `fit` has no argument 'shufle'. Did you mean 'shuffle'"),
     ("fit.callbacks", [], "fit.callbacks=[]: `fit` has no argument 'callbacks'"),
     ("compile.jit", True, "compile.jit=True: `compile` has no argument 'jit'"),
-    ("trainer.devices", [], None),  # Lightning's own business
+    ("trainer.devices", [], "trainer.devices=[]: expected at least one device"),
     ("trainer.max_tme", 3, "trainer.max_tme=3: `trainer` has no argument 'max_tme'. Did you mean 'max_time'"),
     ("trainer.precision", 17, "trainer.precision=17: expected"),
     ("trainer.max_epochs", 3, "trainer.max_epochs=3: `trainer` has no argument 'max_epochs'"),
@@ -97,12 +97,9 @@ FAULTS: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize(("key", "value", "words"), FAULTS, ids=[f"{key}={value!r}" for key, value, _ in FAULTS])
-def test_a_fault_is_named_with_its_key_and_value(right: DictConfig, key: str, value: Any, words: str | None) -> None:
+def test_a_fault_is_named_with_its_key_and_value(right: DictConfig, key: str, value: Any, words: str) -> None:
     faults = validate(changed(right, key, value))
-    if words is None:
-        assert faults == []
-    else:
-        assert [fault for fault in faults if fault.startswith(words) or words in fault], faults
+    assert [fault for fault in faults if words in fault], faults
 
 
 def test_a_right_config_has_no_faults(right: DictConfig) -> None:
@@ -149,7 +146,7 @@ def test_a_plain_mapping_is_validated_as_well(right: DictConfig) -> None:
 
 
 def test_checked_gives_plain_values_with_all_arguments(right: DictConfig) -> None:
-    config = checked(changed(right, "model.layers.more", {"layer": "dense", "units": 3}))
+    config = checked(changed(right, "model.layers.more", {"layer": "dense", "units": 10}))
     assert type(config["model"]["layers"]["more"]) is dict
     assert config["model"]["layers"]["more"]["use_bias"] is True
     assert config["callbacks"]["best_model"]["monitor"] == "val_accuracy"
@@ -163,10 +160,11 @@ def test_checked_raises_all_faults(right: DictConfig) -> None:
 def test_a_model_with_several_outputs_has_losses_and_metrics_for_each() -> None:
     model = {
         "kind": "functional",
-        "inputs": {"x": {"shape": [4]}},
+        "inputs": {"x": {"shape": [8, 8]}},
         "nodes": {
-            "label": {"layer": "dense", "units": 3, "from": "x"},
-            "size": {"layer": "dense", "units": 1, "from": "x"},
+            "flat": {"layer": "flatten", "from": "x"},
+            "label": {"layer": "dense", "units": 10, "from": "flat"},
+            "size": {"layer": "dense", "units": 1, "from": "flat"},
         },
         "outputs": {"label": "label", "size": "size"},
     }
