@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.types import (
     ChoiceSweep,
+    Glob,
     IntervalSweep,
     Override,
     Quote,
@@ -18,7 +20,7 @@ from hydra.core.override_parser.types import (
 )
 from hydra.errors import HydraException
 
-from labkeras.experiment.config.refusals import first_lines
+from labkeras.experiment.config.refusals import first_lines, loader
 
 __all__ = ["Axis", "Parser", "axis_of", "axis_of_yaml", "override_text"]
 
@@ -218,8 +220,10 @@ def _values(override: Override, seed: int, line: str, faults: list[str]) -> tupl
             listed: list[Any] = list(sweep.range())
         elif isinstance(sweep, ChoiceSweep):
             listed = [_plain(value) for value in sweep.list]
-        else:  # glob
-            listed = list(override.sweep_iterator())
+        elif isinstance(sweep, Glob):
+            listed = sweep.filter(loader().get_group_options(override.key_or_group, ObjectType.CONFIG))
+        else:
+            listed = []
     except (HydraException, ArithmeticError, ValueError) as error:
         faults.append(f"{line}: {first_lines(error)}")
         return ()
@@ -242,7 +246,7 @@ def _plain(value: Any) -> Any:
 
 
 def _distinct(values: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple({override_text(value): value for value in reversed(values)}.values())[::-1]
+    return tuple({override_text(value): value for value in values}.values())
 
 
 def _is_same(one: Any, other: Any) -> bool:

@@ -136,7 +136,7 @@ def check_sweeper(values: Any) -> list[str]:
         return [f"sweeper={values!r}: expected a mapping; choose an option of the group, as in `sweeper=tpe`"]
     faults: list[str] = []
     # {optimizer: "adam,sgd"} is a space here, and not the node of an optimizer that arguments would take it for.
-    spaces = {key: {} for key in ("params", "when") if isinstance(values.get(key), Mapping)}
+    spaces: dict[str, Any] = {key: {} for key in ("params", "when") if isinstance(values.get(key), Mapping)}
     check_arguments(schema_of(SweeperOptions).parameters, {**values, **spaces}, "sweeper", faults, "the sweeper")
     if isinstance(values.get("pruning"), Mapping):
         check_arguments(schema_of(Pruning).parameters, values["pruning"], "sweeper.pruning", faults, "pruning")
