@@ -16,6 +16,7 @@ __all__ = ["VERBS", "main"]
 VERBS = {
     "train": "train a model, or with -m several: a Hydra application",
     "list": "what can be named in configs: layers, losses, optimizers, …",
+    "info": "what a component takes, or what an option's file says: labkeras info optimizer/adam",
     "plugin": "the plugins that are installed, and what is wrong with them",
 }
 """verb → what it does, for `labkeras --help`."""

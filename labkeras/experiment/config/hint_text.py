@@ -9,6 +9,7 @@ hint that was written and for the one that is read.
 import ast
 import enum
 import os
+import re
 import types
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
@@ -16,7 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from labkeras.ranges import Range
 
-__all__ = ["hint_of", "text_of"]
+__all__ = ["hint_of", "text_of", "type_of"]
 
 _NAMED: dict[str, Any] = {
     "Any": Any,
@@ -68,6 +69,23 @@ def hint_of(text: str) -> Any:
         return _read(ast.parse(text, mode="eval").body)
     except (SyntaxError, TypeError, LookupError, RecursionError) as error:
         raise ValueError(f"not the text of a type hint: {text!r}") from error
+
+
+def type_of(hint: Any) -> str:
+    """A type hint for people: as text, bounds in words, classes without their modules.
+
+    Example:
+        >>> type_of(Annotated[float, Range(0, 1)] | Initializer | None)
+        'float in [0, 1] | Initializer | None'
+    """
+    text = re.sub(r"Annotated\[\w+, Range\([^()]*\)\]", lambda found: _bounded(found[0]), text_of(hint))
+    # What stands in quotes is a member of a Literal.
+    return re.sub(r"('[^']*'|\"[^\"]*\")|(?:[a-zA-Z_]\w*\.)+(\w+)", lambda found: found[1] or found[2], text)
+
+
+def _bounded(text: str) -> str:
+    number, bounds = get_args(hint_of(text))
+    return f"{number.__name__} {bounds}"
 
 
 def _place(text: str) -> tuple[bool, bool, str]:
