@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from labkeras.layers.rnn.lstm import LSTM as LSTM
     from labkeras.layers.rnn.lstm import LSTMCell as LSTMCell
     from labkeras.layers.rnn.rnn import RNN as RNN
+    from labkeras.layers.rnn.simple_rnn import SimpleRNN as SimpleRNN
+    from labkeras.layers.rnn.simple_rnn_cell import SimpleRNNCell as SimpleRNNCell
     from labkeras.layers.rnn.stacked_rnn_cells import StackedRNNCells as StackedRNNCells
 
 __all__, __getattr__, __dir__ = exports(__name__)
