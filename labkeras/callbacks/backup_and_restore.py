@@ -25,7 +25,7 @@ from labkeras.callbacks.processes import (
 from labkeras.callbacks.random_state import random_state, set_random_state
 from labkeras.errors import FileFormatError, InvalidArgumentError
 
-__all__ = ["BackupAndRestore"]
+__all__ = ["BackupAndRestore", "metric_values"]
 
 _VERSION = 1
 
@@ -175,8 +175,15 @@ class BackupAndRestore(Callback):
 
     # --- saving -------------------------------------------------------------------------------------------------------
 
-    def _save(self, epoch: int, batches: int, logs: Logs | None) -> None:
-        """Backs up the run as it is before an epoch, or after so many batches of it."""
+    def _save(self, epoch: int, batch: int, logs: Logs | None, **known: Any) -> None:
+        """Backs up the run as it is before an epoch, or after so many batches of it.
+
+        Args:
+            epoch: the number of the epoch.
+            batch: how many of its batches are done.
+            logs: losses and metrics so far.
+            **known: parts of the state that are not to be what they are now.
+        """
         # All processes take part: each has random generators and metrics of its own.
         loss = (logs or {}).get("loss")
         if in_any_process(isinstance(loss, float) and not math.isfinite(loss)):
@@ -185,14 +192,15 @@ class BackupAndRestore(Callback):
         state = {
             "version": _VERSION,
             "epoch": epoch,
-            "batch": batches,
+            "batch": batch,
             "stopped": bool(getattr(self.model, "stop_training", False)),
             "random": gathered(random_state()),
-            "epoch_random": gathered(self._epoch_random) if batches else [],
-            "data": self._epoch_data if batches else self._place(),
-            "metrics": gathered(_metric_values(self.model)) if batches else [],
+            "epoch_random": gathered(self._epoch_random) if batch else [],
+            "data": self._epoch_data if batch else self._place(),
+            "metrics": gathered(metric_values(self.model)) if batch else [],
             "optimizers": optimizer_state(self.model),
             "callbacks": [[type(other).__name__, other.state_dict()] for other in self.others],
+            **known,
         }
         if is_main_process():
             self._write(state)
@@ -277,7 +285,8 @@ def _own(states: list[Any]) -> Any:
     return states[rank if rank < len(states) else 0]
 
 
-def _metric_values(model: Any) -> list[list[Any]]:
+def metric_values(model: Any) -> list[list[Any]]:
+    """The values of the variables of each of a model's metrics."""
     return [
         [variable.detach().cpu().numpy() for variable in getattr(metric, "variables", ())] for metric in model.metrics
     ]

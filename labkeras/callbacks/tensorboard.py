@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from labkeras.callbacks.callback import Callback, Logs, Mode
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 __all__ = ["TensorBoard"]
+
+_EVENT_FILES = "events.out.tfevents.*"
 
 
 class TensorBoard(Callback):
@@ -77,7 +80,7 @@ class TensorBoard(Callback):
 
     def set_model(self, model: Any) -> None:
         super().set_model(model)
-        self._close()
+        self.close()
 
     def needs_batch_hooks(self, mode: Mode) -> bool:
         return mode == "train" and self.update_freq != "epoch" and is_main_process()
@@ -91,7 +94,36 @@ class TensorBoard(Callback):
                 self._writer("train")._get_file_writer().add_summary(graph, 0)  # type: ignore[no-untyped-call]
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        self._close()
+        self.close()
+
+    def state_dict(self) -> dict[str, Any]:
+        """How much of the event files there is, so that what is written after a backup can be taken back."""
+        self._flush()
+        return {"batch": self._batch, "files": {name: path.stat().st_size for name, path in self._files()}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._batch = state["batch"]
+        if not is_main_process():
+            return
+        self.close()  # with the graph, which is in the files that are there
+        for name, path in self._files():
+            if name not in state["files"]:
+                path.unlink()
+            elif path.stat().st_size > state["files"][name]:
+                os.truncate(path, state["files"][name])
+
+    def close(self) -> None:
+        """Closes the event files; what is written after that goes into new ones."""
+        for writer in self._writers.values():
+            writer.close()
+        self._writers = {}
+
+    def _files(self) -> list[tuple[str, Path]]:
+        """The event files of this run, by their names within `log_dir`."""
+        if not is_main_process():
+            return []
+        found = [path for part in ("train", "validation") for path in Path(self.log_dir, part).glob(_EVENT_FILES)]
+        return [(path.relative_to(self.log_dir).as_posix(), path) for path in sorted(found)]
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         if self.write_steps_per_second:
@@ -155,11 +187,6 @@ class TensorBoard(Callback):
     def _flush(self) -> None:
         for writer in self._writers.values():
             writer.flush()
-
-    def _close(self) -> None:
-        for writer in self._writers.values():
-            writer.close()
-        self._writers = {}
 
 
 def _check_supported(**arguments: Any) -> None:

@@ -27,7 +27,7 @@ from labkeras.experiment.config.safe_yaml import read_yaml
 from labkeras.experiment.runs.lock import FolderLock, is_locked
 from labkeras.files import atomic_write
 
-__all__ = ["RUNS", "RunDirectory", "find_run", "json_value", "new_folder"]
+__all__ = ["RUNS", "RunDirectory", "find_run", "json_value", "new_folder", "new_id"]
 
 RUNS = Path("runs")
 """Where runs go unless `run_dir` says otherwise; below the folder that the command is given in."""
@@ -40,6 +40,12 @@ _JOB, _LOCK, _STOP = "job.json", "run.lock", "stop"
 _PREPARED = {_JOB, _LOCK, _STOP, "logs"}
 
 
+def new_id() -> str:
+    """The time and four letters: "20260131-235959-abcd"."""
+    letters = "".join(secrets.choice(string.ascii_lowercase) for _ in range(4))
+    return f"{datetime.now():%Y%m%d-%H%M%S}-{letters}"
+
+
 def new_folder(parent: Path) -> Path:
     """Makes a folder named by the time and four letters: `parent/20260131-235959-abcd`.
 
@@ -47,8 +53,7 @@ def new_folder(parent: Path) -> Path:
         RunDirectoryError: if `parent` cannot be written to.
     """
     while True:
-        letters = "".join(secrets.choice(string.ascii_lowercase) for _ in range(4))
-        folder = parent / f"{datetime.now():%Y%m%d-%H%M%S}-{letters}"
+        folder = parent / new_id()
         try:
             parent.mkdir(parents=True, exist_ok=True)
             folder.mkdir()
@@ -126,6 +131,27 @@ class RunDirectory:
         return cls(folder.resolve())
 
     @classmethod
+    def claim(cls, path: str | Path | None, name: str | None, resume: bool = False) -> "RunDirectory":
+        """The folder of a run that starts, or goes on, in this process, which holds its lock from now on.
+
+        Args:
+            path, name: as `create` takes them.
+            resume: whether a run that is there already is gone on with.
+
+        Raises:
+            RunDirectoryError: as from `create`; naming process and host, if somebody works there.
+        """
+        folder = None if path is None else Path(path)
+        if folder is not None and resume and (folder / _CONFIG).exists():
+            run = cls(folder.resolve())
+        else:
+            if folder is not None and is_locked(folder / _LOCK):
+                FolderLock(folder / _LOCK).acquire()  # says who holds it
+            run = cls.create(folder, name)
+        run.lock.acquire()
+        return run
+
+    @classmethod
     def open(cls, path: str | os.PathLike[str]) -> "RunDirectory":
         """The folder of a run that was started at some time.
 
@@ -192,6 +218,11 @@ class RunDirectory:
         """
         _write_json(self.path / _RECORD, record, durable)
 
+    @property
+    def has_record(self) -> bool:
+        """Whether there is a `run.json`."""
+        return (self.path / _RECORD).exists()
+
     def record(self) -> dict[str, Any]:
         """What `run.json` holds; a run whose process is gone without a word has the state "killed".
 
@@ -230,6 +261,10 @@ class RunDirectory:
     def forget_stop_request(self) -> None:
         """Takes the request back, as a run that goes on does."""
         (self.path / _STOP).unlink(missing_ok=True)
+
+    def job(self) -> dict[str, Any] | None:
+        """What `job.json` holds, the sweep's wish for this run; None if it is no trial."""
+        return self._read_json(_JOB) if self.is_trial else None
 
     @property
     def is_trial(self) -> bool:

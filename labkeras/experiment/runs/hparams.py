@@ -15,7 +15,7 @@ from labkeras.experiment.config.components import KEY_OF_KIND, node_kind, parame
 
 __all__ = ["HParams", "choices"]
 
-_STATUS = {"done": "STATUS_SUCCESS", "failed": "STATUS_FAILURE", "interrupted": "STATUS_FAILURE"}
+_STATUS = dict.fromkeys(("done", "pruned"), "STATUS_SUCCESS")
 # Interesting whether changed or not, so that runs with and without a change share a column.
 _ALWAYS = ("learning_rate",)
 _SETTINGS = ("seed", "fit", "optimizer", "loss", "model", "data")
@@ -42,12 +42,12 @@ class HParams:
         """Writes how the run ended, and what came out.
 
         Args:
-            state: "done", "failed" or "interrupted".
+            state: of the run: "done", "pruned", "failed", "interrupted" or "preempted".
             results: name → value, such as `test_accuracy`.
         """
         for name, value in results.items():
             self._writer.add_scalar(name, value)
-        status = Status.Value(_STATUS[state])
+        status = Status.Value(_STATUS.get(state, "STATUS_FAILURE"))
         info = SessionEndInfo(status=status, end_time_secs=time.time())
         content = metadata.create_summary_metadata(HParamsPluginData(session_end_info=info))
         summary = Summary()

@@ -1,21 +1,32 @@
 """One run: build what the config describes, train it, test it, and leave everything in a folder."""
 
 import os
-import time
+import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labkeras.callbacks.tensorboard import TensorBoard
-from labkeras.errors import ConfigError, LabkerasError
-from labkeras.experiment.config.components import KEY_OF_KIND, build, node_kind, parameters_of
+from labkeras.errors import ConfigError, DataError, RunStoppedError, exit_code_of
+from labkeras.experiment.config.components import KEY_OF_KIND, build, parameters_of
 from labkeras.experiment.config.hints import is_path
 from labkeras.experiment.config.validation import checked
-from labkeras.experiment.model.building import build_model
+from labkeras.experiment.runs.checkpointing import CheckpointOptions
+from labkeras.experiment.runs.compiling import compiled_model, given
+from labkeras.experiment.runs.data import RunData, load_data
 from labkeras.experiment.runs.directory import RunDirectory
+from labkeras.experiment.runs.failures import failure_of
+from labkeras.experiment.runs.fingerprint import fingerprint
+from labkeras.experiment.runs.going_on import check_same_config, config_of_run, cut_back
 from labkeras.experiment.runs.hparams import HParams, choices
+from labkeras.experiment.runs.model_record import write_model
+from labkeras.experiment.runs.record import RunRecord
 from labkeras.experiment.runs.recorder import MetricsRecorder
+from labkeras.experiment.runs.run_checkpoint import RunCheckpoint, checkpoint_files
+from labkeras.experiment.runs.stopping import REASONS, Stopping
+from labkeras.experiment.sweeps.trial import Trial
 from labkeras.models.model import Model
 from labkeras.random import set_random_seed
 
@@ -23,23 +34,43 @@ __all__ = ["run"]
 
 # Lightning starts the other processes of a distributed run with the same command; they join the folder of the first.
 _JOIN = "LABKERAS_RUN_DIR"
+# States in which nothing is left to do.
+_FINISHED = ("done", "pruned")
 
 
-def run(config: Any, overrides: Sequence[str] = (), directory: str | Path | None = None) -> dict[str, Any]:
-    """Trains and tests what a config describes.
+def run(
+    config: Any,
+    overrides: Sequence[str] = (),
+    directory: str | Path | None = None,
+    *,
+    resume: bool = False,
+    trial: Trial | None = None,
+    command: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Trains and tests what a config describes, and writes down all that somebody may ask about it later.
+
+    SIGTERM ends the run after the step, with a checkpoint; so does Ctrl-C, given once. Such a run, and one that failed
+    or was killed, goes on with `resume`: it ends with the weights, metrics and results that it would have had.
 
     Args:
         config: what `compose` returned, or a plain mapping of the same form.
         overrides: how it was composed, to be written down.
         directory: the folder of the run; `config.run_dir`, or a new one below `runs/`, unless given.
+        resume: whether to go on with the run in the folder, from its last checkpoint; a new one begins if there is
+            none, and nothing happens if it is done. `config.resume` says the same.
+        trial: hears how each epoch went, and says whether the run is worth going on.
+        command: the words of the command line, to be written down; those of this process unless given.
 
     Returns:
-        What `result.json` holds: the test results, the last and the best epoch, and "run_dir", the folder. In the other
-        processes of a distributed run, the test results alone.
+        What `result.json` holds: the state, "done" or "pruned"; the test results, the last and the best epoch, and
+        "run_dir", the folder. In the other processes of a distributed run, the test results alone.
 
     Raises:
-        ConfigError: before anything is read or written, if something is wrong with the config.
+        ConfigError: before anything is read or written, if something is wrong with the config, or it is not the one of
+            the run that is to go on.
         RunDirectoryError: if the folder is in use or cannot be made.
+        RunStoppedError: if it had to end before it was done; with an exit code.
+        KeyboardInterrupt: the same, for Ctrl-C.
 
     Example:
         >>> result = run(compose(["experiment=digits_mlp", "fit.epochs=1"]))
@@ -47,20 +78,105 @@ def run(config: Any, overrides: Sequence[str] = (), directory: str | Path | None
         'done'
     """
     values = checked(config)
-    if values.get("seed") is not None:
-        set_random_seed(values["seed"])
-    model = _compiled_model(values)
-    folder, is_first = _folder(directory or values.get("run_dir"), values.get("name"))
+    directory = directory or values.get("run_dir")
+    resume = resume or bool(values.get("resume"))
+    values = config_of_run(values)
+    if _follows(directory):
+        return _follow(values, RunDirectory(Path(directory or os.environ[_JOIN]).resolve()), resume)
+    if not resume:
+        return _start(values, overrides, directory, trial, command)
+    if directory is None:
+        raise ConfigError(["resume=true: name the run's folder too, with run_dir=…, or use `labkeras resume RUN`"])
+    return _go_on(values, overrides, Path(directory), trial, command)
+
+
+def _start(
+    values: dict[str, Any],
+    overrides: Sequence[str],
+    directory: str | Path | None,
+    trial: Trial | None,
+    command: Sequence[str] | None,
+) -> dict[str, Any]:
+    seed = _seeded(values)
+    model = compiled_model(values)  # what it refuses is known before there is a folder
+    folder = RunDirectory.claim(directory, values.get("name"))
     try:
-        recorder, callbacks = _callbacks(values, folder)
+        return _in_folder(values, overrides, folder, None, seed, model, trial, command)
+    finally:
+        folder.lock.release()
+
+
+def _go_on(
+    values: dict[str, Any],
+    overrides: Sequence[str],
+    directory: Path,
+    trial: Trial | None,
+    command: Sequence[str] | None,
+) -> dict[str, Any]:
+    folder = RunDirectory.claim(directory, values.get("name"), resume=True)
+    try:
+        record = folder.record() if folder.has_record else None
+        if record is not None:
+            check_same_config(folder, values)
+            result = folder.result()
+            if record["state"] in _FINISHED and result is not None:
+                return result
+            values["seed"] = record.get("seed", values.get("seed"))
+        seed = _seeded(values)
+        return _in_folder(values, overrides, folder, record, seed, compiled_model(values), trial, command)
+    finally:
+        folder.lock.release()
+
+
+def _in_folder(
+    values: dict[str, Any],
+    overrides: Sequence[str],
+    folder: RunDirectory,
+    record: dict[str, Any] | None,
+    seed: int,
+    model: Model,
+    trial: Trial | None,
+    command: Sequence[str] | None,
+) -> dict[str, Any]:
+    os.environ[_JOIN] = str(folder.path)
+    known = RunRecord(folder, record)
+    try:
+        job = _job(values, model, folder, Stopping(folder, trial), known)
     except ConfigError:
-        folder.discard()
+        if record is None:
+            folder.discard()
         raise
-    job = _Job(values, model, folder, recorder, callbacks)
-    if not is_first:
+    folder.forget_stop_request()
+    if record is None or not folder.overrides():
+        folder.write_config(values, overrides)
+    if record is not None:
+        cut_back(folder, starts_anew=not checkpoint_files(folder.checkpoints))
+    known.begin(values.get("name"), command, overrides, seed)
+    folder.link_latest()
+    return _recorded(job, known, overrides, seed)
+
+
+def _follow(values: dict[str, Any], folder: RunDirectory, resume: bool) -> dict[str, Any]:
+    """What a process of a distributed run does that is not the first one."""
+    if resume and folder.has_record and folder.record()["state"] in _FINISHED:
+        return {}
+    _seeded(values)
+    job = _job(values, compiled_model(values), folder, Stopping(None), None)
+    with job.stopping.listening():
         return job.train()
-    folder.write_config(values, overrides)
-    return _recorded(job, overrides)
+
+
+def _follows(directory: str | Path | None) -> bool:
+    ranks = (os.environ.get(name, "0") for name in ("LOCAL_RANK", "RANK"))
+    return (directory is not None or _JOIN in os.environ) and any(int(rank) > 0 for rank in ranks)
+
+
+def _seeded(values: Mapping[str, Any]) -> int:
+    """Seeds all generators; without a seed in the config with one that is written down."""
+    seed = values.get("seed")
+    seed = secrets.randbelow(2**32) if seed is None else int(seed)
+    set_random_seed(seed)
+    return seed
 
 
 @dataclass
@@ -72,42 +188,99 @@ class _Job:
     folder: RunDirectory
     recorder: MetricsRecorder
     callbacks: list[Any]
+    stopping: Stopping
+    record: RunRecord | None
 
     def train(self) -> dict[str, Any]:
         """Trains and tests; returns the test results."""
-        x, y, test = _data(self.config["data"])
-        trainer = _given(self.config.get("trainer")) or None
-        self.model.fit(x, y, callbacks=self.callbacks, trainer=trainer, **_given(self.config["fit"]))
-        if test is None:
+        with self._timing("data"), self.stopping.at_once():
+            data = load_data(self.config["data"])
+            if self.record is not None:
+                self.record.running(data=self._checked(fingerprint(data)))
+        trainer = given(self.config.get("trainer")) or None
+        arguments = data.fit_arguments(given(self.config["fit"]))
+        with self._timing("fit"):
+            self.model.fit(data.x, data.y, callbacks=self.callbacks, trainer=trainer, **arguments)
+        if self.stopping.reason == "pruned" or data.test is None:
             return {}
-        batch_size = self.config["fit"].get("batch_size")
-        logs = self.model.evaluate(*test, batch_size=batch_size, verbose=0, return_dict=True, trainer=trainer)
+        with self._timing("test"), self.stopping.at_once():
+            return self._tested(data, arguments.get("batch_size"), trainer)
+
+    def _tested(self, data: RunData, batch_size: int | None, trainer: Any) -> dict[str, Any]:
+        assert data.test is not None
+        size = {"batch_size": batch_size} if data.is_arrays else {}
+        logs = self.model.evaluate(*data.test, **size, verbose=0, return_dict=True, trainer=trainer)
         return {f"test_{name}": float(value) for name, value in logs.items()}
 
+    def _timing(self, phase: str) -> Any:
+        return nullcontext() if self.record is None else self.record.timing(phase)
 
-def _recorded(job: _Job, overrides: Sequence[str]) -> dict[str, Any]:
+    def _checked(self, now: dict[str, Any]) -> dict[str, Any]:
+        """The data's fingerprint, which must be what it was if the run goes on."""
+        before = (self.record.values.get("data") if self.record is not None else None) or {}
+        old, new = before.get("fingerprint"), now.get("fingerprint")
+        if old is not None and new is not None and old != new:
+            raise DataError(
+                "the data is not what it was when the run began: put it back, or start a new run. "
+                f"Received: fingerprint={new!r}, in run.json {old!r}"
+            )
+        return now
+
+
+def _recorded(job: _Job, record: RunRecord, overrides: Sequence[str], seed: int) -> dict[str, Any]:
     """Trains, and writes how that went, whatever happens."""
-    start = time.perf_counter()
-    session = _session(job, overrides)
+    session = None
     result: dict[str, Any] = {"state": "done"}
     tested: dict[str, Any] = {}
+    failure: dict[str, str] | None = None
+    code = 0
     try:
-        tested = job.train()
-    except BaseException as error:
-        interrupted = isinstance(error, KeyboardInterrupt)
-        result["state"] = "interrupted" if interrupted else "failed"
-        result["error"] = f"{type(error).__name__}: {error}"
-        error.add_note(f"run directory: {job.folder.path}")
-        raise
+        with job.stopping.listening():
+            session = _session(job, overrides)
+            tested = job.train()
+        result["state"] = job.stopping.reason or "done"
+    except BaseException as raised:
+        error = _as_caller_expects(raised)
+        failure, code = failure_of(raised), exit_code_of(error)
+        result |= {"state": _state_of(raised), "error": failure["error"]}
+        _add_notes(error, job, result["state"])
+        if result["state"] == "failed":
+            with suppress(OSError):
+                record.write_traceback(raised)
+        if error is raised:
+            raise
+        raise error from raised
     finally:
-        result |= tested | _summary(job) | {"seconds": round(time.perf_counter() - start, 3)}
-        job.folder.write_result(result)
-        if session is not None:
-            session.close(result["state"], tested)
+        # What cannot be written, as on a full disk, must not hide why the run failed.
+        with suppress(OSError) if failure is not None else nullcontext():
+            result |= tested | _summary(job, seed)
+            write_model(job.folder, job.model)
+            record.end(result["state"], code, failure)
+            result["seconds"] = record.values["seconds"]
+            job.folder.write_result(result)
+            _close(job, session, result["state"], tested)
     return result
 
 
-def _summary(job: _Job) -> dict[str, Any]:
+def _as_caller_expects(error: BaseException) -> BaseException:
+    stopped_by_hand = isinstance(error, RunStoppedError) and error.reason == "interrupted"
+    return KeyboardInterrupt() if stopped_by_hand else error
+
+
+def _state_of(error: BaseException) -> str:
+    if isinstance(error, RunStoppedError):
+        return error.state
+    return REASONS["interrupted"].state if isinstance(error, KeyboardInterrupt) else "failed"
+
+
+def _add_notes(error: BaseException, job: _Job, state: str) -> None:
+    error.add_note(f"run directory: {job.folder.path}")
+    if state != "failed" or checkpoint_files(job.folder.checkpoints):
+        shown = os.path.relpath(job.folder.path)
+        error.add_note(f"go on with it: labkeras resume {job.folder.path if shown.startswith('..') else shown}")
+
+
+def _summary(job: _Job, seed: int) -> dict[str, Any]:
     rows = job.folder.metrics()  # not from memory: training may have gone on in processes of its own
     return {
         "epochs": len(rows),
@@ -116,7 +289,7 @@ def _summary(job: _Job) -> dict[str, Any]:
         "best": job.recorder.best_of(rows),
         "last": rows[-1] if rows else None,
         "parameters": job.model.count_params() if job.model.built else None,
-        "seed": job.config.get("seed"),
+        "seed": seed,
         "name": job.config.get("name"),
         "run_dir": str(job.folder.path),
     }
@@ -128,60 +301,44 @@ def _session(job: _Job, overrides: Sequence[str]) -> HParams | None:
     if not boards:
         return None
     overridden = {line.partition("=")[0].lstrip("+~") for line in overrides}
-    folder = job.folder.path
-    return HParams(Path(boards[0].log_dir), f"{folder.parent.name}/{folder.name}", choices(job.config, overridden))
+    folder, events = job.folder.path, Path(boards[0].log_dir)
+    for path in events.glob("events.out.tfevents.*"):  # of the run before it was broken off
+        path.unlink()
+    return HParams(events, f"{folder.parent.name}/{folder.name}", choices(job.config, overridden))
+
+
+def _close(job: _Job, session: HParams | None, state: str, tested: Mapping[str, float]) -> None:
+    for callback in job.callbacks:
+        if isinstance(callback, TensorBoard):
+            callback.close()  # a run that ended early did not come to the end of training
+    if session is not None:
+        session.close(state, tested)
 
 
 # --- building -------------------------------------------------------------------------------------------------------
 
 
-def _compiled_model(config: Mapping[str, Any]) -> Model:
-    """The model, with optimizer, loss and metrics; what any of them refuses is raised together."""
-    faults: list[str] = []
-    model = _try(faults, lambda: build_model(config["model"]))
-    optimizer = _try(faults, lambda: build("optimizers", config["optimizer"], "optimizer"))
-    loss = _try(faults, lambda: _loss(config.get("loss")))
-    metrics = _try(faults, lambda: _metrics(config.get("metrics") or {}))
-    if faults:
-        raise ConfigError(faults)
-    try:
-        model.compile(optimizer=optimizer, loss=loss, metrics=metrics, **_given(config.get("compile")))
-    except LabkerasError as error:
-        raise ConfigError([f"compile: {error}"]) from error
-    return model  # type: ignore[no-any-return]
-
-
-def _try(faults: list[str], make: Any) -> Any:
-    try:
-        return make()
-    except ConfigError as error:
-        faults += error.faults
-        return None
-
-
-def _loss(loss: Any) -> Any:
-    if loss is None or node_kind(loss) == "losses":
-        return loss and build("losses", loss, "loss")
-    return {output: build("losses", node, f"loss.{output}") for output, node in loss.items()}
-
-
-def _metrics(metrics: Mapping[str, Any]) -> Any:
-    nested = {key: node for key, node in metrics.items() if node_kind(node) != "metrics"}
-    if not nested:
-        return [build("metrics", node, f"metrics.{name}", name=name) for name, node in metrics.items()]
-    return {
-        output: [build("metrics", node, f"metrics.{output}.{name}", name=name) for name, node in nodes.items()]
-        for output, nodes in nested.items()
-    }
-
-
-def _callbacks(config: Mapping[str, Any], folder: RunDirectory) -> tuple[MetricsRecorder, list[Any]]:
+def _job(
+    config: Mapping[str, Any], model: Model, folder: RunDirectory, stopping: Stopping, record: RunRecord | None
+) -> _Job:
     recorder = MetricsRecorder(folder, config.get("monitor"), config.get("mode") or "auto")
     callbacks: list[Any] = []
     for group in ("callbacks", "logger"):
         for name, node in (config.get(group) or {}).items():
             callbacks.append(build("callbacks", _within(folder.path, node), f"{group}.{name}"))
-    return recorder, [*callbacks, recorder]
+    options = config.get("checkpoint", {})
+    checkpoint = RunCheckpoint(
+        folder.checkpoints,
+        None if options is None else CheckpointOptions(**options),
+        stopping,
+        on_resume=_nothing if record is None else record.resumed,
+        monitored=recorder.value_of,
+    )
+    return _Job(config, model, folder, recorder, [*callbacks, recorder, checkpoint], stopping, record)
+
+
+def _nothing(epoch: int, batch: int) -> None:
+    pass
 
 
 def _within(folder: Path, node: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,24 +350,3 @@ def _within(folder: Path, node: Mapping[str, Any]) -> dict[str, Any]:
         else value
         for key, value in node.items()
     }
-
-
-def _data(node: Mapping[str, Any]) -> tuple[Any, Any, tuple[Any, Any] | None]:
-    """x and y to train on, and those to test on if the data set has any."""
-    parts = build("datasets", node, "data")
-    (x, y), *test = parts
-    return x, y, tuple(test[0]) if test and test[0] is not None else None
-
-
-def _given(arguments: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The arguments that are set: null and "auto" are the defaults where `fit`, `compile` and `Trainer` take them."""
-    return {key: value for key, value in (arguments or {}).items() if value is not None and value != "auto"}
-
-
-def _folder(path: str | Path | None, name: str | None) -> tuple[RunDirectory, bool]:
-    """The run's folder, and whether this process is the one that writes there."""
-    if int(os.environ.get("LOCAL_RANK", "0")) > 0 and _JOIN in os.environ:
-        return RunDirectory(Path(os.environ[_JOIN])), False
-    folder = RunDirectory.create(path, name)
-    os.environ[_JOIN] = str(folder.path)
-    return folder, True

@@ -1,6 +1,7 @@
 """What a run writes down while it trains: a row an epoch, and which was the best."""
 
 import operator
+import os
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -9,7 +10,7 @@ from labkeras.callbacks.callback import Logs
 from labkeras.callbacks.logs import python_logs
 from labkeras.callbacks.monitor import MonitorCallback, MonitorMode
 from labkeras.callbacks.processes import is_main_process
-from labkeras.errors import InvalidArgumentError
+from labkeras.errors import FileFormatError, InvalidArgumentError
 from labkeras.experiment.runs.directory import RunDirectory
 
 __all__ = ["MetricsRecorder"]
@@ -36,6 +37,31 @@ class MetricsRecorder(MonitorCallback):
         seconds = round(time.perf_counter() - self._start, 3)
         if is_main_process():
             self._directory.append_metrics({"epoch": epoch + 1, "seconds": seconds, **python_logs(logs)})
+
+    def state_dict(self) -> dict[str, Any]:
+        """How much of the file there is; what is written after a checkpoint is taken back with it."""
+        path = self._directory.metrics_path
+        if not is_main_process() or not path.exists():
+            return {"bytes": 0}
+        with path.open("rb") as file:
+            os.fsync(file.fileno())  # the checkpoint must not know of rows that a power cut takes away
+            return {"bytes": file.seek(0, os.SEEK_END)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        path = self._directory.metrics_path
+        if not is_main_process() or not (state["bytes"] or path.exists()):
+            return
+        if not path.exists() or path.stat().st_size < state["bytes"]:
+            raise FileFormatError(
+                f"rows of {str(path)!r} are gone that were there at the time of the checkpoint: put the file back, or "
+                f"start a new run. Received: fewer than {state['bytes']} bytes"
+            )
+        os.truncate(path, state["bytes"])
+
+    def value_of(self, logs: Logs) -> float | None:
+        """The monitored value in an epoch's logs, if it is there."""
+        value = logs.get(self.monitor)
+        return float(value) if isinstance(value, int | float) else None
 
     def direction(self) -> MonitorMode | None:
         """Which of "max" and "min" is better of the monitored value; None if nobody knows."""

@@ -79,7 +79,8 @@ def test_every_experiment_runs_an_epoch(name: str) -> None:
     result = run(compose(lines), lines)
     assert result["state"] == "done"
     assert result["name"] == name
-    assert 0.2 < result["test_accuracy"] <= 1
+    assert "test_loss" in result
+    assert not name.startswith("digits") or 0.2 < result["test_accuracy"] <= 1
     assert (Path(result["run_dir"]) / "checkpoints" / "best.keras").is_file()
 
 
@@ -174,7 +175,7 @@ def test_a_faulty_config_leaves_nothing_behind(tmp_path: Path, override: str) ->
 def test_all_that_layers_and_losses_refuse_is_raised_together() -> None:
     with pytest.raises(ConfigError) as caught:
         quick_run("model.layers.h1.units=0", "loss.reduction=average")
-    assert [fault.partition(":")[0] for fault in caught.value.faults] == ["model.layers.h1", "loss"]
+    assert sorted(fault.partition(":")[0] for fault in caught.value.faults) == ["loss", "model.layers.h1"]
 
 
 @pytest.mark.usefixtures("failing")
