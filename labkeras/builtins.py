@@ -30,6 +30,9 @@ _NOT_COMPONENTS = {
     "serialize",
 }
 
+# Names that the rule of snake case would misspell.
+_SPELLED = {"TerminateOnNaN": "terminate_on_nan"}
+
 
 @hookimpl
 def labkeras_register_activations() -> dict[str, str]:
@@ -107,7 +110,7 @@ def _classes(package: str) -> dict[str, str]:
     module = importlib.import_module(package)
     aliases: dict[str, str] = getattr(module, "ALIASES", {})
     names = [name for name in module.__all__ if name not in _NOT_COMPONENTS | aliases.keys() and name[0].isupper()]
-    offered = {to_snake_case(name): f"{package}:{name}" for name in names}
+    offered = {_SPELLED.get(name) or to_snake_case(name): f"{package}:{name}" for name in names}
     lookup_names = {alias: name for alias, name in aliases.items() if alias not in module.__all__}
     return offered | {alias: f"{package}:{name}" for alias, name in lookup_names.items()}
 

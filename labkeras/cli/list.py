@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from labkeras.cli.summaries import summary_of
 from labkeras.errors import InvalidArgumentError
+from labkeras.experiment.config.manifest import known_summary
 from labkeras.registry import KINDS, Entry, registry_of
 
 __all__ = ["main"]
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
         print("\n".join(f"{len(entries):4} {kind}" for kind, entries in found.items()))
         print("\n`labkeras list KIND` shows them.")
     else:
-        print(_table(found[options.kind]))
+        print(_table([_row(entry) for entry in found[options.kind]]))
     return 0
 
 
@@ -40,13 +41,12 @@ def _row(entry: Entry) -> dict[str, str]:
         "kind": entry.kind,
         "name": entry.name,
         "provider": entry.provider,
-        "summary": summary_of(entry.location),
+        "summary": known_summary(entry) or summary_of(entry.location),
     }
 
 
-def _table(entries: Sequence[Entry]) -> str:
-    if not entries:
+def _table(rows: Sequence[dict[str, str]]) -> str:
+    if not rows:
         return "none"
-    rows = [_row(entry) for entry in entries]
     names, providers = (max(len(row[key]) for row in rows) for key in ("name", "provider"))
     return "\n".join(f"{row['name']:{names}}  {row['provider']:{providers}}  {row['summary']}".rstrip() for row in rows)

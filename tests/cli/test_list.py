@@ -5,7 +5,7 @@ import json
 import pytest
 
 from labkeras.cli.main import main
-from labkeras.registry import KINDS
+from labkeras.registry import KINDS, registry_of
 
 
 def test_kinds_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
@@ -38,3 +38,16 @@ def test_all_kinds_are_one_list_in_json(capsys: pytest.CaptureFixture[str]) -> N
 def test_an_unknown_kind_is_named_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "layrs"]) == 2
     assert "there is no kind 'layrs'. Did you mean 'layers'?" in capsys.readouterr().err
+
+
+def test_a_kind_is_known_in_the_singular_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "layer"]) == 0
+    singular = capsys.readouterr().out
+    assert main(["list", "layers"]) == 0
+    assert singular == capsys.readouterr().out
+
+
+def test_names_are_spelt_as_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "callbacks"]) == 0
+    assert "\nterminate_on_nan " in capsys.readouterr().out
+    assert registry_of("callbacks").entry("TerminateOnNaN") is registry_of("callbacks").entry("terminate_on_na_n")

@@ -25,13 +25,15 @@ from labkeras.experiment.config.schema_rows import parameters_in, row_of, rows_o
 from labkeras.files import atomic_write
 from labkeras.registry import CORE, KINDS, Entry, registry_of
 
-__all__ = ["MANIFEST", "keywords_of", "main", "manifest_text", "schema_for"]
+__all__ = ["MANIFEST", "keywords_of", "known_summary", "main", "manifest_text", "schema_for"]
 
 MANIFEST = Path(__file__).resolve().parents[2] / "_manifest.json"
 """The manifest of the core, in the package."""
 
 _FORMAT = 1
 _COMMAND = "python -m labkeras.experiment.config.manifest --write"
+
+_PLURAL = {registry_of(kind).kind: kind for kind in KINDS}
 
 # What takes arguments from a config and is no component: "module:Name", and the distribution whose version decides.
 _CALLABLES = {
@@ -57,7 +59,13 @@ def schema_for(kind: str, name: str) -> Schema:
         0.001
     """
     entry = registry_of(kind).entry(name)
-    return _of_the_core(kind, entry) or schema_of(entry.load())
+    return _of_the_core(entry) or schema_of(entry.load())
+
+
+def known_summary(entry: Entry) -> str:
+    """The first line of a component's docstring, if a manifest has it; nothing is imported."""
+    schema = _of_the_core(entry)
+    return schema.summary if schema is not None else ""
 
 
 @cache
@@ -124,10 +132,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _of_the_core(kind: str, entry: Entry) -> Schema | None:
+def _of_the_core(entry: Entry) -> Schema | None:
     """What the manifest says of an entry; None if it has nothing to say, or is damaged."""
     if entry.provider != CORE:
         return None
+    kind = _PLURAL[entry.kind]
     address, row = _rows_by_name(kind).get(entry.name, ("", None))
     if row is None or (isinstance(entry.address, str) and entry.address != address):
         return None
