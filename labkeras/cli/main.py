@@ -42,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if verb == "--version":
         print(f"labkeras {_version()}")
         return 0
+    if verb == "-sc" and "COMP_LINE" in os.environ:
+        return _run("completion", given)
     if verb in VERBS:
         return _run(verb, given[1:])
     if verb.startswith(("-", "+", "~")) or "=" in verb:
