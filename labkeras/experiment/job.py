@@ -7,6 +7,7 @@ Trials of a sweep run this way, wherever they run: they load what was resolved, 
 
 import json
 import math
+import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from labkeras.errors import FileFormatError, LabkerasError, exit_code_of
+from labkeras.experiment.launchers.ranks import RESUME, end_with_parent, is_rank, processes_of, run_ranks
 from labkeras.experiment.runs.directory import RunDirectory
 from labkeras.experiment.runs.one_run import run
 from labkeras.experiment.sweeps.trial import Trial
@@ -64,13 +66,11 @@ def run_job(directory: Path, trial: Trial | None = None) -> int:
     """
     try:
         job = _read_job(directory)
-        run(
-            _decoded(job["config"]),
-            job["overrides"],
-            directory,
-            resume=(directory / "run.json").exists(),
-            trial=trial,
-        )
+        config = _decoded(job["config"])
+        processes = 1 if is_rank() else processes_of(config)
+        if processes > 1:
+            return run_ranks(directory, processes)
+        run(config, job["overrides"], directory, resume=_is_begun(directory), trial=trial)
     except Exception as error:
         _leave_record(directory, error)
         return exit_code_of(error)
@@ -83,6 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if len(given) != 1:
         print(f"usage: python -m labkeras.experiment.job DIR. Received: {given}", file=sys.stderr)
         return 2
+    end_with_parent()
     try:
         return run_job(Path(given[0]))
     except KeyboardInterrupt as error:
@@ -98,6 +99,11 @@ def _read_job(directory: Path) -> dict[str, Any]:
     if job.get("version") != _VERSION or not isinstance(job.get("config"), dict):
         raise FileFormatError(f"{path} is no job of this version. Received: version={job.get('version')!r}")
     return job
+
+
+def _is_begun(directory: Path) -> bool:
+    given = os.environ.get(RESUME)
+    return (directory / "run.json").exists() if given is None else given == "1"
 
 
 def _encoded(value: Any) -> Any:
@@ -123,7 +129,7 @@ def _decoded(value: Any) -> Any:
 def _leave_record(directory: Path, error: Exception) -> None:
     """Says in the folder what went wrong before the run could."""
     folder = RunDirectory(directory)
-    if (directory / "run.json").exists() or not directory.is_dir():
+    if (directory / "run.json").exists() or not directory.is_dir() or os.environ.get("LOCAL_RANK", "0") != "0":
         return
     now = datetime.now(UTC).isoformat(timespec="seconds")
     kind = "bad_input" if isinstance(error, LabkerasError) else "error"

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkeras.experiment.job import run_job
 from labkeras.experiment.sweeps.trial import Trial
 
 __all__ = ["InProcess"]
@@ -28,7 +27,10 @@ class InProcess:
     slots = 1
 
     def start(self, directory: Path, trial: Trial | None) -> _Over:
+        """Runs the job in a folder to its end."""
+        from labkeras.experiment.job import run_job  # imports torch, which the check of a config does without
+
         return _Over(run_job(directory, trial))
 
     def close(self) -> None:
-        pass
+        """Nothing is left to end."""
