@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from labkeras.layers.pooling.global_average_pooling2d import GlobalAveragePooling2D as GlobalAvgPool2D  # noqa: F401  # Keras's second name
     from labkeras.layers.pooling.max_pooling2d import MaxPooling2D as MaxPool2D  # noqa: F401  # Keras's second name
     from labkeras.layers.pooling.max_pooling2d import MaxPooling2D as MaxPooling2D
+    from labkeras.layers.preprocessing.random_translation import RandomTranslation as RandomTranslation
     from labkeras.layers.preprocessing.rescaling import Rescaling as Rescaling
     from labkeras.layers.regularization.dropout import Dropout as Dropout
     from labkeras.layers.reshaping.flatten import Flatten as Flatten
