@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -67,6 +67,11 @@ class Backup:
         self.path = path
         self.state = state
 
+    def copy_weights(self, target: IO[bytes]) -> None:
+        """Copies the file of weights, as `Model.save_weights` wrote it, into another file."""
+        with zipfile.ZipFile(self.path) as archive, archive.open(_WEIGHTS) as source:
+            shutil.copyfileobj(source, target, 2**20)
+
     def load_weights(self, model: Any) -> None:
         """Gives a model the weights, and its optimizer the state.
 
@@ -74,8 +79,8 @@ class Backup:
             FileFormatError: if they do not fit; nothing is changed then.
         """
         with _scratch(self.path.parent) as weights:
-            with zipfile.ZipFile(self.path) as archive, archive.open(_WEIGHTS) as source, open(weights, "xb") as target:
-                shutil.copyfileobj(source, target, 2**20)
+            with open(weights, "xb") as target:
+                self.copy_weights(target)
             try:
                 model.load_weights(weights)
             except FileFormatError as error:
@@ -102,7 +107,7 @@ def read_backup(path: Path) -> Backup:
                 damaged = archive.testzip()
                 if damaged is not None:
                     raise ValueError(f"the checksum of {damaged!r} is not right")
-                state = _read(json.loads(archive.read(_STATE)), archive)
+                state = _read(json.loads(archive.read(_STATE)), archive, set())
         except _DAMAGE as error:
             raise FileFormatError(f"the backup {str(path)!r} is damaged, or no backup: {error}") from error
     if not isinstance(state, dict):
@@ -153,13 +158,16 @@ def _written(value: Any, arrays: list[np.ndarray[Any, Any]], place: str) -> Any:
     )
 
 
-def _read(value: Any, archive: zipfile.ZipFile) -> Any:
+def _read(value: Any, archive: zipfile.ZipFile, taken: set[Any]) -> Any:
     if isinstance(value, list):
-        return [_read(item, archive) for item in value]
+        return [_read(item, archive, taken) for item in value]
     if not isinstance(value, dict):
         return value
     if _ARRAY not in value:
-        return {key: _read(item, archive) for key, item in value.items()}
+        return {key: _read(item, archive, taken) for key, item in value.items()}
+    if value[_ARRAY] in taken:  # a small file could stand for any number of arrays
+        raise ValueError(f"the array {value[_ARRAY]!r} is in two places")
+    taken.add(value[_ARRAY])
     dtype = np.dtype(str(value.get("dtype")))
     if dtype.kind not in _NUMBERS:
         raise ValueError(f"it holds an array of {dtype}")
@@ -171,5 +179,7 @@ def _check_members(archive: zipfile.ZipFile, size: int) -> None:
     names = archive.namelist()
     if _STATE not in names or _WEIGHTS not in names or len(set(names)) < len(names):
         raise ValueError(f"its members are {names[:10]}")
-    if any(info.compress_type != zipfile.ZIP_STORED or info.file_size > size for info in archive.infolist()):
+    infos = archive.infolist()
+    is_packed = any(info.compress_type != zipfile.ZIP_STORED for info in infos)
+    if is_packed or sum(info.file_size for info in infos) > size:
         raise ValueError("its members are longer than the file")

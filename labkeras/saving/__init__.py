@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from labkeras.lazy import exports
 
 if TYPE_CHECKING:
+    from labkeras.saving.checkpoint_file import Checkpoint as Checkpoint
+    from labkeras.saving.checkpoint_file import load_checkpoint as load_checkpoint
     from labkeras.saving.model_file import load_model as load_model
     from labkeras.saving.model_file import save_model as save_model
     from labkeras.saving.weights_file import load_weights as load_weights

@@ -149,6 +149,17 @@ class WeightsReader:
                 raise self.refusal("its datasets", f"they take {stored} bytes, more than the file has")
         return total
 
+    def everything(self) -> Iterator[Stored]:
+        """All variables in the file.
+
+        Raises:
+            FileFormatError: if one of them is not stored as plain numbers in this file, or they are more than it holds.
+        """
+        self.count_values()
+        with self._guard("its groups"):
+            found = [Stored(dataset, place, self._guard) for place, dataset in self._walk()]
+        yield from found
+
     def refusal(self, place: str, reason: str) -> FileFormatError:
         """The error for something in the file that is not read."""
         return FileFormatError(f"{self._path}, {place}: not read, since {reason}.")

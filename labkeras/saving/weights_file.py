@@ -16,7 +16,7 @@ from labkeras.saving.destination import checked_suffix, may_write
 from labkeras.saving.hdf5 import WeightsReader, WeightsWriter
 from labkeras.saving.weights import read_weights, write_weights
 
-__all__ = ["load_weights", "save_weights"]
+__all__ = ["check_preface", "load_weights", "save_weights"]
 
 _PREFACE = 512
 _MAGIC = b"labkeras weights, sha256 "
@@ -89,7 +89,7 @@ def load_weights(
             ):
                 read_weights(model, reader, name, skipped, skip_mismatch)
             return
-        _check_preface(file, name)
+        check_preface(file, name)
         with WeightsReader(file, name) as reader:
             read_weights(model, reader, name, skipped, skip_mismatch)
 
@@ -115,8 +115,16 @@ def _write_preface(file: IO[bytes]) -> None:
     file.write(text)
 
 
-def _check_preface(file: IO[bytes], name: str) -> None:
-    """A file of Keras's begins with HDF5 at once; any other must begin with the checksum of what follows."""
+def check_preface(file: IO[bytes], name: str) -> None:
+    """A file of Keras's begins with HDF5 at once; any other must begin with the checksum of what follows.
+
+    Args:
+        file: the open file; it is at its beginning afterwards.
+        name: the file's, for the message.
+
+    Raises:
+        FileFormatError: if it does not.
+    """
     file.seek(0)
     text = file.read(_PREFACE)
     if not text.startswith(_HDF5) and text.rstrip(b"\0\n") != _MAGIC + _digest(file).encode("ascii"):
