@@ -88,17 +88,26 @@ class Axis:
 
     def draw(self, generator: random.Random) -> Any:
         """One of its values, by chance."""
-        if self.is_discrete:
-            return generator.choice(self.values)
-        if not self.log:
-            return generator.randint(int(self.low), int(self.high)) if self.is_integer else self._uniform(generator)
-        if self.is_integer:
-            drawn = math.exp(generator.uniform(math.log(self.low - 0.5), math.log(self.high + 0.5)))
-            return min(max(round(drawn), int(self.low)), int(self.high))
-        return min(max(math.exp(generator.uniform(math.log(self.low), math.log(self.high))), self.low), self.high)
+        return self.at(generator.random())
 
-    def _uniform(self, generator: random.Random) -> float:
-        return self.low + (self.high - self.low) * generator.random()
+    def at(self, place: float) -> Any:
+        """The value at a place, where equal lengths are equally likely.
+
+        Args:
+            place: from 0, the first value or lower end, up to 1, excluded.
+        """
+        if self.is_discrete:
+            return self.values[min(int(place * len(self.values)), len(self.values) - 1)]
+        if not self.is_integer:
+            return min(max(self._between(place, self.low, self.high), self.low), self.high)
+        # Half a step more on both sides, so that the integers at the ends are as likely as the others.
+        drawn = self._between(place, self.low - 0.5, self.high + 0.5)
+        return int(min(max(round(drawn), self.low), self.high))
+
+    def _between(self, place: float, low: float, high: float) -> float:
+        if self.log:
+            return math.exp(math.log(low) + place * (math.log(high) - math.log(low)))
+        return low + place * (high - low)
 
     def ends(self) -> tuple[Any, ...]:
         """The values that stand for all: every one of a choice or a range, the two ends of an interval."""

@@ -11,7 +11,7 @@ from labkeras.experiment.config.node_checks import check_arguments
 from labkeras.experiment.config.schema import Parameter, schema_of
 from labkeras.ranges import Range
 
-__all__ = ["Objective", "SAMPLER_OPTIONS", "SweeperOptions", "check_sweeper", "sweeper_options"]
+__all__ = ["Objective", "Pruning", "SAMPLER_OPTIONS", "SweeperOptions", "check_sweeper", "sweeper_options"]
 
 Sampler = Literal["auto", "grid", "random", "sobol", "tpe", "gp", "cmaes", "nsga2"]
 Pruner = Literal["none", "median", "asha", "hyperband"]
