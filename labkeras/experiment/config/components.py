@@ -5,6 +5,7 @@ What a node may hold is read from the component's signature.
 """
 
 import inspect
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -155,7 +156,13 @@ def build(kind: str, node: Mapping[str, Any], path: str, **more: Any) -> Any:
     try:
         return component(**_arguments(kind, node, path), **more)
     except (ValueError, TypeError) as error:
-        raise ConfigError([f"{path}: {error}"]) from error
+        raise ConfigError([f"{_argument_at_fault(node, path, str(error))}: {error}"]) from error
+
+
+def _argument_at_fault(node: Mapping[str, Any], path: str, message: str) -> str:
+    """Where a refused argument stands, and its value, if the refusal names it as our errors do."""
+    named = re.search(r"Received: (\w+)=", message)
+    return path if named is None or named[1] not in node else f"{path}.{named[1]}={node[named[1]]!r}"
 
 
 def _arguments(kind: str, node: Mapping[str, Any], path: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import hydra
 import yaml
@@ -12,11 +13,12 @@ from omegaconf import DictConfig, Node
 from omegaconf.errors import OmegaConfBaseException
 
 from labkeras.errors import LabkerasError, UnknownComponentError, did_you_mean
+from labkeras.experiment.config.folders import shipped_conf
 from labkeras.experiment.config.sources import GROUPS
 from labkeras.experiment.config.words import listed, nearest
 from labkeras.registry import registry_of
 
-__all__ = ["REFUSALS", "Refusal", "first_lines", "loader", "refusal_of"]
+__all__ = ["REFUSALS", "Refusal", "first_lines", "loader", "refused_option", "refused_value", "shown"]
 
 REFUSALS = (HydraException, OmegaConfBaseException, yaml.YAMLError, LabkerasError, ValueError)
 """What composing a config raises when the config is at fault."""
@@ -42,20 +44,35 @@ class Refusal:
     instead: str | None = None
 
 
-def refusal_of(error: Exception, lines: list[str], config_name: str) -> Refusal:
-    """What an error of Hydra's means.
+def refused_value(error: Exception, line: str, config: DictConfig) -> str:
+    """Why a value cannot be set in a config; Hydra must be initialized.
+
+    Args:
+        error: one of `REFUSALS`.
+        line: the override.
+        config: what it was to be set in.
+    """
+    message = first_lines(error)
+    refused = re.search(r"Could not override '([^']*)'", message)
+    return f"{line}: {message if refused is None else _no_such_key(refused[1], config)}"
+
+
+def refused_option(error: Exception, lines: list[str], config_name: str) -> Refusal:
+    """Why options cannot be chosen, or files not be read; Hydra must be initialized.
 
     Args:
         error: one of `REFUSALS`.
         lines: the overrides that were given to Hydra.
         config_name: the primary config.
     """
+    if isinstance(error, yaml.MarkedYAMLError):
+        return Refusal(_bad_yaml(error))
     if isinstance(error, MissingConfigException):
         return _missing_option(error, lines, config_name)
     message = first_lines(error)
     refused = re.search(r"Could not override '([^']*)'", message)
     if refused is not None:
-        return _no_override(refused[1], message, lines, config_name)
+        return _no_override(refused[1], message, lines)
     culprit = _culprit(str(error), lines) or _alone_at_fault(str(error), lines, config_name)
     if culprit is None:
         return Refusal(message)
@@ -65,15 +82,26 @@ def refusal_of(error: Exception, lines: list[str], config_name: str) -> Refusal:
     return Refusal(f"{culprit}: {message}", culprit)
 
 
-def _no_override(key: str, message: str, lines: list[str], config_name: str) -> Refusal:
+def _bad_yaml(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    where = "" if mark is None else f"{shown(mark.name)}:{mark.line + 1}: "
+    return f"{where}no YAML that can be read: {' '.join(str(error.problem or error.context).split())}"
+
+
+def shown(path: str) -> str:
+    """A path as it is shown: from the current folder, if that is a way down, or from that of labkeras's own files."""
+    for above in (Path.cwd(), shipped_conf().parent):
+        if Path(path).is_relative_to(above):
+            return str(Path(path).relative_to(above))
+    return path
+
+
+def _no_override(key: str, message: str, lines: list[str]) -> Refusal:
     """An override, on the command line or in a defaults list, of what is not there."""
     culprit = next((line for line in lines if _key(line) == key), None)
     if culprit is None:
         return Refusal(f"{message}{did_you_mean(key, loader().list_groups(''))}")
-    if "@" in key:
-        return Refusal(f"{culprit}: {message}", culprit)
-    others = [line for line in lines if line != culprit]
-    return Refusal(f"{culprit}: {_no_such_key(key, others, config_name)}", culprit)
+    return Refusal(f"{culprit}: {message}", culprit)
 
 
 def _culprit(message: str, lines: list[str]) -> str | None:
@@ -140,12 +168,9 @@ def _no_such_option(group: str, option: str, options: list[str], near: str) -> s
     return f"the group {group!r} has no option {option!r}.{near or listed(options, 'Options')}"
 
 
-def _no_such_key(key: str, others: list[str], config_name: str) -> str:
+def _no_such_key(key: str, config: DictConfig) -> str:
     """Where in the config a key leaves it, and the nearest keys there."""
-    try:
-        node: Node | None = hydra.compose(config_name, [line for line in others if not line.startswith("~")])
-    except REFUSALS:
-        return "there is no such key"
+    node: Node | None = config
     parts = key.split(".")
     above: list[str] = []
     for part in parts:

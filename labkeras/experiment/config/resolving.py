@@ -9,7 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from labkeras.experiment.config.components import MISSING
 
-__all__ = ["plain", "referred_keys"]
+__all__ = ["has_only_plain_references", "plain", "referred_keys"]
 
 _INTERPOLATION = re.compile(r"\$\{([\w.\[\]]+)\}")
 
@@ -33,6 +33,14 @@ def referred_keys(config: DictConfig) -> set[str]:
     """The full keys that interpolations in a config refer to: a key of the user's own invention is known by its use."""
     container = OmegaConf.to_container(config, resolve=False)
     return {key for text in _strings(container) for key in _INTERPOLATION.findall(text)}
+
+
+def has_only_plain_references(config: DictConfig) -> bool:
+    """Whether `referred_keys` tells all that the interpolations in a config depend on: full keys, and no resolvers."""
+    texts = [text for text in _strings(OmegaConf.to_container(config, resolve=False)) if "${" in text]
+    keys = [key for text in texts for key in _INTERPOLATION.findall(text)]
+    left = [_INTERPOLATION.sub("", text) for text in texts]
+    return not any("${" in text for text in left) and not any("[" in key or key.startswith(".") for key in keys)
 
 
 def _value(config: DictConfig | ListConfig, key: Any, path: str, faults: list[str]) -> Any:

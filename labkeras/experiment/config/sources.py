@@ -8,7 +8,7 @@ the registry.
 
 import os
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,7 +25,7 @@ from labkeras.experiment.config.components import BY_SHAPE, GROUPS, complete, de
 from labkeras.experiment.config.folders import conf_folders, shipped_conf
 from labkeras.registry import registry_of
 
-__all__ = ["FileSource", "GROUPS", "RegistrySource", "installed", "shipped_conf"]
+__all__ = ["FileSource", "GROUPS", "RegistrySource", "installed", "layer_names", "shipped_conf"]
 
 # Of these groups several options are used at once, so that each is filed below its name; "none" stands for no option.
 _OF_MANY = ("callbacks", "metrics")
@@ -195,15 +195,16 @@ def _with_names(value: Any) -> Any:
     for key in ("layers", "nodes"):
         layers = named.get(key)
         if isinstance(layers, list) and all(isinstance(layer, Mapping) for layer in layers):
-            named[key] = _named(layers)
+            named[key] = dict(zip(layer_names(layers), layers, strict=True))
     return named
 
 
-def _named(layers: list[Any]) -> dict[str, Any]:
-    named: dict[str, Any] = {}
+def layer_names(layers: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names of layers written as a list, as Keras names them: "dense", "dense_1"."""
+    names: list[str] = []
     counts: dict[str, int] = {}
     for layer in layers:
         name = str(layer.get("layer") or layer.get("call") or "block").rpartition("/")[2]
         count = counts[name] = counts.get(name, -1) + 1
-        named[name if count == 0 else f"{name}_{count}"] = layer
-    return named
+        names.append(name if count == 0 else f"{name}_{count}")
+    return names

@@ -32,7 +32,7 @@ OPTIONS = {
 
 _GROUPS = ("data", "model", "optimizer", "loss", "metrics", "trainer", "callbacks", "logger", "fit", "compile")
 _REQUIRED = ("data", "model", "optimizer", "fit")
-_REHEARSED = ("model", "data", "optimizer", "loss", "metrics", "callbacks", "logger", "fit")
+_REHEARSED = ("model", "data", "optimizer", "loss", "metrics", "callbacks", "logger")
 # What the config has elsewhere, or what is no plain value.
 _NOT_OF_FIT = ("x", "y", "callbacks", "validation_data", "sample_weight", "trainer")
 _NOT_OF_COMPILE = ("optimizer", "loss", "metrics", "weighted_metrics")
@@ -101,8 +101,10 @@ class Validator:
         check_folders(values.get("run_dir"), values.get("sweep_dir"), faults)
         found: list[str] = []
         plan = self._components(values, variables, found)
-        self._once(_check_fit, found, values.get("fit"), values.get("compile"))
         faults += found
+        not_of_fit = len(faults)
+        self._once(_check_fit, faults, values.get("fit"), values.get("compile"))
+        fit = values.get("fit") if len(faults) == not_of_fit else {}
         self._once(_check_trainer, faults, values.get("trainer"), values.get("launcher"))
         metrics, loss = values.get("metrics") or {}, values.get("loss")
         self._once(check_monitors, faults, _monitored(values), metrics, values.get("fit"), plan, loss)
@@ -111,7 +113,7 @@ class Validator:
                 self._once(_check_options, faults, group, values[group])
         if not found and all(isinstance(values.get(key), Mapping) for key in _REQUIRED):
             rehearsed = {key: values.get(key) for key in _REHEARSED}
-            faults += self._rehearse(rehearsed, plan)
+            faults += self._rehearse({**rehearsed, "fit": fit}, plan)
         return list(dict.fromkeys(faults))
 
     def _components(self, values: Mapping[str, Any], variables: set[str], faults: list[str]) -> Plan | None:

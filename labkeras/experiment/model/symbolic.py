@@ -152,7 +152,7 @@ class Symbols:
             history.append(takes)
             outputs, weights, fault = self._called(maker, history)
             if fault is not None:
-                faults.append(f"{step.path}: {fault}")
+                faults.append(fault if step is maker else fault.replace(maker.path, step.path, 1))
             if outputs is not None:
                 known[step.name] = outputs
             _check_vocabulary(step, maker, inputs, plan, data, faults)
@@ -178,7 +178,7 @@ class Symbols:
                 self._known[key] = _built_and_called(node, data, inputs)
         outputs, weights, fault = self._known[key]
         row = Row(str(node["model"]), str(node["model"]), "model", outputs, weights)
-        return Outcome((row,), inputs, outputs, () if fault is None else (f"model: {fault}",))
+        return Outcome((row,), inputs, outputs, () if fault is None else (fault,))
 
 
 def _made_and_called(step: Step, node: Mapping[str, Any], history: list[Any]) -> Any:
@@ -191,11 +191,11 @@ def _made_and_called(step: Step, node: Mapping[str, Any], history: list[Any]) ->
                 outputs = layer(nest.map_structure(_placeholder, takes))
         return nest.map_structure(_spec_of, outputs), _weights(layer), None
     except ConfigError as error:
-        return None, (), error.faults[0].removeprefix(f"{step.path}: ")
+        return None, (), error.faults[0]
     except Exception as error:
         if is_inconclusive(error):
             return None, (), None
-        return None, (), _words(error)
+        return None, (), f"{step.path}: {_words(error)}"
 
 
 def _built_and_called(node: Mapping[str, Any], data: DataSpec | None, inputs: Mapping[str, TensorSpec]) -> Any:
@@ -207,11 +207,11 @@ def _built_and_called(node: Mapping[str, Any], data: DataSpec | None, inputs: Ma
         outputs = model(next(iter(x.values())) if isinstance(data.x, ArraySpec) else x)
         return nest.map_structure(_spec_of, outputs), _weights(model), None
     except ConfigError as error:
-        return None, (), error.faults[0].removeprefix("model: ")
+        return None, (), error.faults[0]
     except Exception as error:
         if is_inconclusive(error):
             return None, (), None
-        return None, (), _words(error)
+        return None, (), f"model: {_words(error)}"
 
 
 def _words(error: Exception) -> str:

@@ -112,7 +112,7 @@ def test_losses_and_metrics_are_built() -> None:
 
 
 def test_what_a_component_refuses_is_a_fault_with_its_path() -> None:
-    with pytest.raises(ConfigError, match=r"model\.layers\.h1: .*positive integer\. Received: units=-3"):
+    with pytest.raises(ConfigError, match=r"model\.layers\.h1\.units=-3: .*positive integer\. Received: units=-3"):
         build("layers", {"layer": "dense", "units": -3}, "model.layers.h1", name="h1")
 
 

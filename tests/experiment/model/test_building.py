@@ -138,4 +138,7 @@ def test_nothing_is_built_from_a_faulty_description() -> None:
 def test_all_that_layers_refuse_is_named_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         built("{kind: sequential, layers: {a: {layer: dense, units: 0}, b: {layer: dropout, rate: 7}}}")
-    assert [fault.partition(":")[0] for fault in caught.value.faults] == ["model.layers.a", "model.layers.b"]
+    assert [fault.partition(":")[0] for fault in caught.value.faults] == [
+        "model.layers.a.units=0",
+        "model.layers.b.rate=7",
+    ]
