@@ -136,9 +136,7 @@ class Run:
     def _loader(self, batches: Batches) -> Any:
         if not self._manual:
             return _plain(batches)
-        # Where the number of batches is not known, Lightning fetches one call ahead, and would fetch it before its
-        # turn.
-        return _Calls(batches, 1) if batches.steps is None else _CountedCalls(batches, _STEPS_PER_CALL)
+        return (_Calls if batches.steps is None else _CountedCalls)(batches, _STEPS_PER_CALL)
 
     @contextlib.contextmanager
     def _running(self, module: Any) -> Iterator[None]:
@@ -163,7 +161,11 @@ class Run:
 
 
 class _Calls:
-    """Batches in groups: each item is the `Steps` of one call of a LightningModule's step."""
+    """Batches in groups: each item is the `Steps` of one call of a LightningModule's step.
+
+    Lightning asks for the next group before it runs one; the batches of a group are fetched one by one as it runs, so
+    that the last group may have none.
+    """
 
     def __init__(self, batches: Batches, size: int) -> None:
         self._batches = batches
@@ -171,15 +173,18 @@ class _Calls:
 
     def __iter__(self) -> Iterator[Steps]:
         batches = iter(self._batches)
-        for batch in batches:
-            first = [batch]
-            del batch  # nobody but the step holds it: its memory is for the next one
-            yield Steps(_group(first, itertools.islice(batches, self._size - 1)))
+        is_over: list[bool] = []
+        while not is_over:
+            yield Steps(_group(batches, self._size, is_over))
 
 
-def _group(first: list[Any], others: Iterator[Any]) -> Iterator[Any]:
-    yield first.pop()
-    yield from others
+def _group(batches: Iterator[Any], size: int, is_over: list[bool]) -> Iterator[Any]:
+    for _ in range(size):
+        try:
+            yield next(batches)
+        except StopIteration:
+            is_over.append(True)
+            return
 
 
 class _CountedCalls(_Calls):
