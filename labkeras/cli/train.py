@@ -25,6 +25,7 @@ from labkeras.experiment.config.composition import CONFIG_NAME, VERSION_BASE, Ex
 from labkeras.experiment.config.refusals import REFUSALS, first_lines
 from labkeras.experiment.config.sources import installed
 from labkeras.experiment.runs.directory import RUNS, new_folder
+from labkeras.plugins.cache import remembering
 
 __all__ = ["main"]
 
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = get_args_parser()
     parser.prog = "labkeras train"
     options = parser.parse_intermixed_args(list(arguments))
+    remembering()  # a run asks the plugins themselves
     codes: list[int] = []
     folder = None
     try:
