@@ -46,12 +46,15 @@ class Entry:
         name: the name it is listed under, in snake case.
         provider: the distribution that provides it.
         address: "module:Name" of the component, or the component itself.
+        is_remembered: whether this is what a plugin offered when it was last asked; the plugin is asked again before
+            anything is imported.
     """
 
     kind: str
     name: str
     provider: str
     address: Any = field(repr=False)
+    is_remembered: bool = field(default=False, repr=False, compare=False)
     _imported: Any = field(default=None, init=False, repr=False, compare=False)
 
     @property
@@ -68,6 +71,9 @@ class Entry:
 
     def load(self) -> Any:
         """The component, imported now if it was filed by its address."""
+        if self.is_remembered:
+            _manager().load_plugins()
+            return registry_of(self.kind).entry(self.qualified_name).load()
         if not isinstance(self.address, str):
             return self.address
         if self._imported is None:
@@ -211,28 +217,31 @@ class Registry:
         suggestion = did_you_mean(name, self.names())
         if not suggestion:
             suggestion = f" Known: {', '.join(self.names()) or 'none'}."
-        problems = importlib.import_module("labkeras.plugins.manager").problems()
-        aside = "".join(f" Note that {problem}." for problem in problems if problem.set_aside)
+        aside = "".join(f" Note that {problem}." for problem in _manager().problems() if problem.set_aside)
         return f"no {self.kind} is named {name!r}.{suggestion}{aside}"
 
 
-def _load_plugins() -> None:
+def _find_plugins() -> None:
+    _manager().find_plugins()
+
+
+def _manager() -> Any:
     # By name: the registry stands below the plugins, which file what they find in it.
-    importlib.import_module("labkeras.plugins.manager").load_plugins()
+    return importlib.import_module("labkeras.plugins.manager")
 
 
-activations = Registry("activation", _load_plugins)
-initializers = Registry("initializer", _load_plugins)
-regularizers = Registry("regularizer", _load_plugins)
-constraints = Registry("constraint", _load_plugins)
-layers = Registry("layer", _load_plugins)
-losses = Registry("loss", _load_plugins)
-metrics = Registry("metric", _load_plugins)
-optimizers = Registry("optimizer", _load_plugins)
-schedules = Registry("schedule", _load_plugins)
-callbacks = Registry("callback", _load_plugins)
-datasets = Registry("dataset", _load_plugins)
-models = Registry("model", _load_plugins)
+activations = Registry("activation", _find_plugins)
+initializers = Registry("initializer", _find_plugins)
+regularizers = Registry("regularizer", _find_plugins)
+constraints = Registry("constraint", _find_plugins)
+layers = Registry("layer", _find_plugins)
+losses = Registry("loss", _find_plugins)
+metrics = Registry("metric", _find_plugins)
+optimizers = Registry("optimizer", _find_plugins)
+schedules = Registry("schedule", _find_plugins)
+callbacks = Registry("callback", _find_plugins)
+datasets = Registry("dataset", _find_plugins)
+models = Registry("model", _find_plugins)
 
 _BY_PLURAL = {
     "activations": activations,

@@ -11,6 +11,7 @@ from labkeras.cli.main import VERBS
 from labkeras.errors import LabkerasError
 from labkeras.experiment.config.components import GROUPS
 from labkeras.experiment.config.folders import conf_folders, options_in
+from labkeras.plugins.cache import remembering
 from labkeras.registry import KINDS, registry_of
 
 __all__ = ["completing", "main"]
@@ -25,6 +26,7 @@ def main(arguments: Sequence[str]) -> int:
     Args:
         arguments: "-sc query=bash", as Hydra's scripts for the shells have it.
     """
+    remembering()
     _, verb, typed = _parts(os.environ.get(_LINE, ""))
     if verb in VERBS and verb not in _WITH_OVERRIDES:
         print("\n".join(_words_after(verb, typed)))

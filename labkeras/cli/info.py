@@ -10,6 +10,7 @@ from textwrap import wrap
 
 from labkeras.errors import UnknownComponentError
 from labkeras.experiment.config.about import Argument, Component, Found, Group, Option, about
+from labkeras.plugins.cache import remembering
 
 __all__ = ["main"]
 
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("name", metavar="KIND/NAME", help="a component, an option of a group, or a group")
     parser.add_argument("--json", action="store_true", help="as JSON")
     options = parser.parse_args(arguments)
+    remembering()
     try:
         found = about(options.name)
     except UnknownComponentError as error:

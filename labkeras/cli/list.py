@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from labkeras.cli.summaries import summary_of
 from labkeras.errors import InvalidArgumentError
 from labkeras.experiment.config.manifest import known_summary
+from labkeras.plugins.cache import remembering
 from labkeras.registry import KINDS, Entry, registry_of
 
 __all__ = ["main"]
@@ -19,6 +20,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("kind", nargs="?", help=f"one of: {', '.join(KINDS)}")
     parser.add_argument("--json", action="store_true", help="as JSON")
     options = parser.parse_args(arguments)
+    remembering()
     try:
         kinds = KINDS if options.kind is None else (options.kind,)
         found = {kind: registry_of(kind).entries() for kind in kinds}

@@ -32,8 +32,12 @@ EXAMPLE = ROOT / "plugins" / "labkeras-example" / "src"
 
 
 def environment(*folders: Path) -> dict[str, str]:
-    """The environment of a process that finds labkeras, and what `folders` hold, without an installation."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, *folders)))}
+    """The environment of a process that finds labkeras, and what `folders` hold, without an installation.
+
+    What it remembers from one call to the next it keeps in the first of the folders.
+    """
+    cache = {"XDG_CACHE_HOME": str(folders[0] / ".cache")} if folders else {}
+    return {**os.environ, **cache, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, *folders)))}
 
 
 def run_python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -199,10 +199,10 @@ def _option(folders: list[Path], group: str, name: str) -> Option | None:
 def _component(kind: str | None, name: str) -> Component | None:
     if kind is None:
         return None
-    entry = registry_of(kind).find(name)
-    if entry is None:
+    if name not in registry_of(kind):
         return None
     schema = schema_for(kind, name)
+    entry = registry_of(kind).entry(name)
     named = name if "/" in name else entry.name
     return Component(
         kind=entry.kind,

@@ -1,7 +1,8 @@
 """What the core's components take and do, without importing them: `labkeras/_manifest.json`.
 
 Help, lists, completion, composing and validation need signatures and docstrings, and importing those would import
-torch, which takes seconds. The manifest has them for the core; it is written by
+torch, which takes seconds. The manifest has them for the core, files in the user's cache folder for plugins that were
+asked before (`labkeras.plugins.cache`). The manifest is written by
 
     python -m labkeras.experiment.config.manifest --write
 
@@ -13,16 +14,19 @@ import argparse
 import importlib
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from labkeras.errors import InvalidArgumentError, did_you_mean
+from labkeras.errors import InvalidArgumentError, UnknownComponentError, did_you_mean
 from labkeras.experiment.config.schema import Parameter, Schema, schema_of
 from labkeras.experiment.config.schema_rows import parameters_in, row_of, rows_of_parameters, schema_in
 from labkeras.files import atomic_write
+from labkeras.plugins.cache import is_remembering
+from labkeras.plugins.manager import cache_of_provider
 from labkeras.registry import CORE, KINDS, Entry, registry_of
 
 __all__ = ["MANIFEST", "keywords_of", "known_summary", "main", "manifest_text", "schema_for"]
@@ -59,12 +63,12 @@ def schema_for(kind: str, name: str) -> Schema:
         0.001
     """
     entry = registry_of(kind).entry(name)
-    return _of_the_core(entry) or schema_of(entry.load())
+    return _of_the_core(entry) or _of_a_plugin(entry) or schema_of(entry.load())
 
 
 def known_summary(entry: Entry) -> str:
     """The first line of a component's docstring, if a manifest has it; nothing is imported."""
-    schema = _of_the_core(entry)
+    schema = _of_the_core(entry) or next(_remembered(entry), None)
     return schema.summary if schema is not None else ""
 
 
@@ -144,6 +148,36 @@ def _of_the_core(entry: Entry) -> Schema | None:
         return _schema(kind, address)
     except ValueError:
         return None
+
+
+def _of_a_plugin(entry: Entry) -> Schema | None:
+    """What an installed plugin's component takes, as remembered; if it is not, it is asked and remembered."""
+    if not is_remembering():
+        return None
+    schema = next(_remembered(entry), None)
+    if schema is None and cache_of_provider(entry.provider):
+        schema = schema_of(entry.load())
+        _remember(entry.provider)
+    return schema
+
+
+def _remembered(entry: Entry) -> Iterator[Schema]:
+    for remembered in cache_of_provider(entry.provider):
+        with suppress(ValueError, LookupError, TypeError, AttributeError):  # damaged
+            row = remembered.read()["components"][_PLURAL[entry.kind]][entry.name]
+            if row["address"] == entry.location:
+                yield schema_in(row)
+
+
+def _remember(provider: str) -> None:
+    """Writes down what all components of a distribution take: the first one has cost the import of torch."""
+    for remembered in cache_of_provider(provider):
+        rows: dict[str, dict[str, Any]] = {}
+        for kind, name, address in remembered.read().get("offers", []):
+            with suppress(UnknownComponentError):  # one that cannot be imported says so when it is asked for
+                component = registry_of(kind).entry(f"{provider}/{name}").load()
+                rows.setdefault(kind, {})[name] = {"address": address, **row_of(schema_of(component))}
+        remembered.write(components=rows)
 
 
 @cache
