@@ -11,16 +11,14 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
 from labkeras.errors import exit_code_of
+from labkeras.experiment.launchers.task import output_to
 
 __all__ = ["main"]
-
-_OUTPUT = "output.txt"
 
 
 def main(arguments: list[str]) -> None:
@@ -34,7 +32,7 @@ def main(arguments: list[str]) -> None:
 
     while True:
         directory = Path(jobs.get())
-        with _output_to(directory / "logs"):
+        with output_to(directory / "logs"):
             code = _exit_code_of(run_job, directory)
         os.write(answers, f"{code}\n".encode())
 
@@ -61,25 +59,6 @@ def _detach_input() -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
-
-
-@contextmanager
-def _output_to(logs: Path) -> Iterator[None]:
-    """Whatever is printed within, by whatever library, goes to the trial's own file."""
-    logs.mkdir(exist_ok=True)
-    before = os.dup(1), os.dup(2)
-    file = os.open(logs / _OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-    try:
-        os.dup2(file, 1)
-        os.dup2(file, 2)
-        yield
-    finally:
-        os.close(file)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for number, copy in enumerate(before, start=1):
-            os.dup2(copy, number)
-            os.close(copy)
 
 
 if __name__ == "__main__":
