@@ -15,8 +15,10 @@ __all__ = ["VERBS", "main"]
 
 VERBS = {
     "train": "train a model, or with -m several: a Hydra application",
+    "resume": "go on with a run that was killed, interrupted or failed, from its last checkpoint",
     "list": "what can be named in configs: layers, losses, optimizers, …",
     "info": "what a component takes, or what an option's file says: labkeras info optimizer/adam",
+    "explain": "why a key of a config has its value: labkeras explain fit.epochs experiment=digits_mlp",
     "plugin": "the plugins that are installed, and what is wrong with them",
 }
 """verb → what it does, for `labkeras --help`."""
