@@ -93,13 +93,12 @@ def _values(typed: str) -> list[str]:
         return [f"{key}={name}" for name in sorted(names) if name.startswith(part)]
     if not equals or "." not in path:
         return []
-    composition = import_module("labkeras.experiment.config.composition")
+    composer = import_module("labkeras.experiment.config.composer")
     resolving = import_module("labkeras.experiment.config.resolving")
     values = import_module("labkeras.experiment.config.values")
     overrides = [one for one in before if "=" in one and not one.startswith("-")]
     try:
-        with composition.initialized(None):
-            found = composition.composed(overrides, composition.CONFIG_NAME).config
+        found = composer.Composer(overrides).examine()[0]
         config = resolving.plain(found, []) if found is not None else {}
         return [f"{key}={value}" for value in values.values_at(config, path) if value.startswith(part)]
     except LabkerasError as error:  # the line has a fault, which running it will tell
