@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from labkeras.cli.main import VERBS, main
-from tests.helpers.processes import environment, run_labkeras, run_python
+from tests.helpers.processes import environment, install_example, run_labkeras, run_python
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"]])
@@ -28,23 +28,49 @@ def test_an_unknown_verb_is_named_with_the_nearest(capsys: pytest.CaptureFixture
     assert "there is no verb 'trian'. Did you mean 'train'?" in capsys.readouterr().err
 
 
+HEAVY = ("torch", "pytorch_lightning", "optuna", "tensorboard", "numpy", "pandas")
+COMPLETED = "labkeras train experiment=digits_mlp model.layers.h1.un"
+
+
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["list"], ["list", "layers"], ["list", "--json"], ["plugin", "list"]]
+    "line",
+    [
+        "--help",
+        "list",
+        "list layers --json",
+        "info optimizer/adam",
+        "info experiment/digits_mlp",
+        "info adamm",
+        "plugin list",
+        "train --help",
+        "train --cfg job experiment=digits_mlp",
+        "train experiment=digits_mlp model.layers.h1.activation=rellu",
+        "-sc query=bash",
+    ],
 )
-def test_help_and_lists_answer_without_torch(tmp_path: Path, arguments: list[str]) -> None:
+def test_what_trains_nothing_answers_without_torch(tmp_path: Path, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_example(tmp_path)
+    if line.startswith("-sc"):
+        monkeypatch.setenv("COMP_LINE", COMPLETED)
+        monkeypatch.setenv("COMP_POINT", str(len(COMPLETED)))
     program = f"""
 import sys
 from labkeras.cli.main import main
-main({arguments!r})
-heavy = {{"torch", "pytorch_lightning", "hydra", "tensorboard"}} & set(sys.modules)
+try:
+    main({line.split()!r})
+except SystemExit:
+    pass
+not_wanted = {HEAVY if line.startswith(("train", "-sc")) else (*HEAVY, "hydra", "omegaconf", "rich")}
+heavy = set(not_wanted) & set(sys.modules)
 sys.exit(f"imported: {{heavy}}" if heavy else 0)
 """
     outcome = run_python(tmp_path, "-c", program)
     assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stdout + outcome.stderr
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arguments", [["--help"], ["list", "layers"], ["plugin", "list"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["list", "layers"], ["plugin", "list"], ["info", "optimizer/adam"]])
 def test_help_and_lists_answer_within_half_a_second(tmp_path: Path, arguments: list[str]) -> None:
     run_labkeras(tmp_path, *arguments)  # once before, so that the files are in memory
     seconds = []
