@@ -142,7 +142,10 @@ class Origins:
             key: a full key: "model.layers.h1.units".
             values: the config as plain values, with all arguments of all nodes.
         """
-        return [*_signature(key, values), *self._options(key), *self._in_files(key), *self._overriding(key)]
+        chain = [*_signature(key, values), *self._options(key), *self._in_files(key), *self._overriding(key)]
+        if key == "name" and values.get(key) is not None and (not chain or chain[-1].value is None):
+            chain.append(Origin("run", "named after its experiment", values[key]))
+        return chain
 
     def located(self, fault: str) -> str:
         """A sentence about a key, with who set that key behind it."""
@@ -165,33 +168,34 @@ class Origins:
         return None
 
     def _line(self, key: str) -> str:
-        return next(str(one.input_line) for one in reversed(self._overrides) if _sets(one, key))
+        group = key.partition(".")[0]
+        given = [one for one in self._overrides if _sets(one, key) or one.key_or_group == group]
+        return str(given[-1].input_line)
 
     def _options(self, key: str) -> list[Origin]:
-        """Who chose the option of a group, if the key is a group or names the component of one."""
-        group, _, name = key.partition(".")
-        if name not in ("", *KEY_OF_KIND.values()):
+        """Who chose the option of a group, if the key is a group or names the component of an option."""
+        group, _, inner = key.partition(".")
+        name, _, last = inner.rpartition(".")
+        if name and last in KEY_OF_KIND.values():  # of a group of which several options are used at once
+            return [Origin("option", file.name, name) for file in self._files if file.name == f"{group}={name}"]
+        if inner not in ("", *KEY_OF_KIND.values()):
             return []
-        chosen = [
-            Origin("option", f"{file.name}:{line}", option)
-            for file in self._files
-            for option, line in [file.choices.get(group, (None, 0))]
-            if option is not None
-        ]
-        return [
-            *chosen,
-            *(
-                Origin("override", _COMMAND_LINE, one.value())
-                for one in self._overrides
-                if one.key_or_group == group and not isinstance(one.value(), dict)
-            ),
-        ]
+        choices = [(file, *file.choices[group]) for file in self._files if group in file.choices]
+        found = [Origin("option", f"{file.name}:{line}", option) for file, option, line in choices]
+        given = [one for one in self._overrides if one.key_or_group == group and self._chooses(one)]
+        return found + [Origin("override", _COMMAND_LINE, one.value()) for one in given]
+
+    def _chooses(self, override: Override) -> bool:
+        """Whether an override chooses an option of a group."""
+        is_group = any(override.key_or_group in file.choices for file in self._files)
+        return is_group and isinstance(override.value(), str | list)
 
     def _in_files(self, key: str) -> list[Origin]:
         return [Origin("file", file.where(key), _value_at(file, key)) for file in self._files if key in file.lines]
 
     def _overriding(self, key: str) -> list[Origin]:
-        return [Origin("override", _COMMAND_LINE, _inner(one, key)) for one in self._overrides if _sets(one, key)]
+        setting = [one for one in self._overrides if _sets(one, key) and not self._chooses(one)]
+        return [Origin("override", _COMMAND_LINE, _inner(one, key)) for one in setting]
 
 
 def _signature(key: str, values: Mapping[str, Any]) -> list[Origin]:

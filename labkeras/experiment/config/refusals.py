@@ -54,7 +54,10 @@ def refused_value(error: Exception, line: str, config: DictConfig) -> str:
     """
     message = first_lines(error)
     refused = re.search(r"Could not override '([^']*)'", message)
-    return f"{line}: {message if refused is None else _no_such_key(refused[1], config)}"
+    if refused is None:
+        return f"{line}: {message}"
+    # Of a mapping that is set, a key within it may be the one that is not there.
+    return f"{line}: {_no_such_key(getattr(error.__cause__, 'full_key', None) or refused[1], config) or message}"
 
 
 def refused_option(error: Exception, lines: list[str], config_name: str) -> Refusal:
@@ -168,8 +171,8 @@ def _no_such_option(group: str, option: str, options: list[str], near: str) -> s
     return f"the group {group!r} has no option {option!r}.{near or listed(options, 'Options')}"
 
 
-def _no_such_key(key: str, config: DictConfig) -> str:
-    """Where in the config a key leaves it, and the nearest keys there."""
+def _no_such_key(key: str, config: DictConfig) -> str | None:
+    """Where in the config a key leaves it, and the nearest keys there; None if it does not."""
     node: Node | None = config
     parts = key.split(".")
     above: list[str] = []
@@ -180,6 +183,8 @@ def _no_such_key(key: str, config: DictConfig) -> str:
             break
         node = node._get_node(part)
         above.append(part)
+    if len(above) == len(parts):
+        return None
     known = [str(name) for name in node] if isinstance(node, DictConfig) else []
     if not above:
         known += [group for group in loader().list_groups("") if group not in ("hydra", *known)]

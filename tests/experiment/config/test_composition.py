@@ -105,6 +105,7 @@ REFUSED = {
     "model.layers.h1.unitz=3": "there is no key 'unitz' in model.layers.h1. Did you mean 'units'",
     "model.layers.hh1.units=3": "there is no key 'hh1' in model.layers. Did you mean 'h1'",
     "modle.layers.h1.units=3": "there is no key 'modle' in the config. Did you mean 'mode' or 'model'",
+    "fit={epochs: 3, epoch: 4}": "there is no key 'epoch' in fit. Did you mean 'epochs'",
     "model.layers.h1.units.x=3": "model.layers.h1.units is a value, which has no keys",
     "fit.epoch=3": "there is no key 'epoch' in fit. Did you mean 'epochs'",
     "sead=3": "there is no key 'sead' in the config. Did you mean 'seed'",
