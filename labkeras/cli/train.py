@@ -20,7 +20,7 @@ from omegaconf import DictConfig
 from labkeras import experiment  # its `run` is imported on first use: what only shows a config needs no torch
 from labkeras.cli import outcomes as report
 from labkeras.cli.completion import completing
-from labkeras.errors import ConfigError, PluginError, RunDirectoryError
+from labkeras.errors import ConfigError, PluginError, RunDirectoryError, exit_code_of
 from labkeras.experiment.config.composition import CONFIG_NAME, VERSION_BASE, Examination, examine, with_name
 from labkeras.experiment.config.refusals import REFUSALS, first_lines
 from labkeras.experiment.config.sources import installed
@@ -29,7 +29,7 @@ from labkeras.plugins.cache import remembering
 
 __all__ = ["main"]
 
-_DONE, _RUN_FAILED, _BAD_CONFIG, _PLUGIN_PROBLEM, _INTERRUPTED = 0, 1, 2, 3, 130
+_DONE, _RUN_FAILED, _INTERRUPTED = 0, 1, 130
 
 
 class _JobFailedError(Exception):
@@ -159,6 +159,4 @@ def _task(codes: list[int], command: list[str]) -> Callable[[DictConfig], float 
 def _failed(error: Exception) -> int:
     """Says what went wrong; returns the exit code."""
     report.failure(error)
-    if isinstance(error, ConfigError | RunDirectoryError):
-        return _BAD_CONFIG
-    return _PLUGIN_PROBLEM if isinstance(error, PluginError) else _RUN_FAILED
+    return exit_code_of(error)
