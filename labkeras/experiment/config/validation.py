@@ -25,10 +25,10 @@ __all__ = ["OPTIONS", "Validator", "checked", "validate"]
 
 OPTIONS = {
     "checkpoint": "labkeras.experiment.runs.checkpointing:CheckpointOptions",
-    "launcher": "labkeras.experiment.launchers.options:LauncherOptions",
-    "sweeper": "labkeras.experiment.sweeps.options:SweeperOptions",
+    "launcher": "labkeras.experiment.launchers.options:check_launcher",
+    "sweeper": "labkeras.experiment.sweeps.options:check_sweeper",
 }
-"""Groups that describe no component → the class whose arguments they are."""
+"""Groups that describe no component → the class whose arguments they are, or what returns the faults of one."""
 
 _GROUPS = ("data", "model", "optimizer", "loss", "metrics", "trainer", "callbacks", "logger", "fit", "compile")
 _REQUIRED = ("data", "model", "optimizer", "fit")
@@ -296,4 +296,7 @@ def _is_of_note(trainer: Any) -> bool:
 def _check_options(group: str, given: Any, faults: list[str]) -> None:
     module, _, name = OPTIONS[group].partition(":")
     options = getattr(importlib.import_module(module), name)
-    _check_keywords(group, given, schema_of(options).parameters, (), faults)
+    if isinstance(options, type):
+        _check_keywords(group, given, schema_of(options).parameters, (), faults)
+    else:
+        faults += options(given)
