@@ -13,7 +13,7 @@ from typing import Any
 from labkeras.cli import outcomes
 from labkeras.errors import exit_code_of
 from labkeras.experiment.runs.directory import RunDirectory, find_run, json_value
-from labkeras.experiment.runs.one_run import FINISHED, run
+from labkeras.experiment.runs.one_run import run
 
 __all__ = ["main"]
 
@@ -33,7 +33,6 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         folder = find_run(options.run)
-        was = folder.record()["state"]
         result = _gone_on_with(folder)
     except KeyboardInterrupt as error:
         outcomes.interrupted(error)
@@ -44,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     if "run_dir" not in result:  # another process of a distributed run: the first one speaks
         return 0
     with suppress(BrokenPipeError):
-        _say(result, folder, was, options.json)
+        _say(result, folder, options.json)
     return 0
 
 
@@ -52,10 +51,8 @@ def _gone_on_with(folder: RunDirectory) -> dict[str, Any]:
     return run(folder.config(), folder.overrides(), folder.path, resume=True, command=list(sys.argv))
 
 
-def _say(result: dict[str, Any], folder: RunDirectory, was: str, as_json: bool) -> None:
+def _say(result: dict[str, Any], folder: RunDirectory, as_json: bool) -> None:
     if as_json:
         print(json.dumps(json_value(result), indent=2, ensure_ascii=False))
         return
-    if was in FINISHED:
-        print(f"nothing to go on with: the run is {was}")
     outcomes.finished(result, folder.overrides(), sweep=False)

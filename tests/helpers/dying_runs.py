@@ -1,6 +1,6 @@
 """Runs that end before they are done: data of every kind with randomness of its own, and a callback that kills.
 
-As a plugin (`write_plugin`) its components are there in processes of `labkeras train`, too.
+As a plugin (`PLUGIN`) its components are there in processes of `labkeras train`, too.
 """
 
 import json
@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 import labkeras
 from labkeras.callbacks import Callback
-from labkeras.registry import callbacks, datasets
+from labkeras.registry import callbacks, datasets, models
 
 DEATH = "DYING_RUNS_DEATH"
 """In the environment: "epoch:batch:how", or "save:n:how" for in the middle of the n-th checkpoint."""
@@ -141,7 +141,7 @@ def registered() -> Iterator[None]:
     entries = [
         (datasets, datasets.add("noisy", noisy)),
         (callbacks, callbacks.add("dies", Dies)),
-        (labkeras.registry.models, labkeras.registry.models.add("unbuilt", Unbuilt)),
+        (models, models.add("unbuilt", Unbuilt)),
     ]
     try:
         yield
@@ -173,6 +173,26 @@ def overrides(kind: str = "arrays", *more: str, workers: int = 0) -> list[str]:
     ]
 
 
+PLUGIN = """
+import labkeras
+
+
+@labkeras.hookimpl
+def labkeras_register_datasets():
+    return {"noisy": "tests.helpers.dying_runs:noisy"}
+
+
+@labkeras.hookimpl
+def labkeras_register_callbacks():
+    return {"dies": "tests.helpers.dying_runs:Dies"}
+
+
+@labkeras.hookimpl
+def labkeras_register_models():
+    return {"unbuilt": "tests.helpers.dying_runs:Unbuilt"}
+"""
+"""The components as a plugin's, for `install_plugin`."""
+
 MODEL = """kind: sequential
 input: {shape: [6]}
 layers:
@@ -182,7 +202,8 @@ layers:
   out: {layer: dense, units: 2}
 """
 UNBUILT = "kind: subclass\nmodel: unbuilt\n"
-CALLBACKS = """best: {callback: model_checkpoint, filepath: checkpoints/best.keras, monitor: val_loss, save_best_only: true}
+CALLBACKS = """
+best: {callback: model_checkpoint, filepath: checkpoints/best.keras, monitor: val_loss, save_best_only: true}
 slower: {callback: reduce_lr_on_plateau, monitor: loss, patience: 0, min_delta: 1.0, cooldown: 0}
 early: {callback: early_stopping, monitor: val_loss, patience: 30, restore_best_weights: true}
 csv: {callback: csv_logger, filename: log.csv}
@@ -200,26 +221,6 @@ def write_conf(folder: Path) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-
-
-def write_plugin(folder: Path) -> None:
-    """Makes a folder for PYTHONPATH in which the components are an installed distribution's."""
-    info = folder / "labkeras_dying-0.1.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: labkeras-dying\nVersion: 0.1\n")
-    (info / "entry_points.txt").write_text("[labkeras]\ndying = labkeras_dying\n")
-    (folder / "labkeras_dying.py").write_text(
-        "import labkeras\n"
-        "@labkeras.hookimpl\n"
-        "def labkeras_register_datasets():\n"
-        "    return {'noisy': 'tests.helpers.dying_runs:noisy'}\n"
-        "@labkeras.hookimpl\n"
-        "def labkeras_register_callbacks():\n"
-        "    return {'dies': 'tests.helpers.dying_runs:Dies'}\n"
-        "@labkeras.hookimpl\n"
-        "def labkeras_register_models():\n"
-        "    return {'unbuilt': 'tests.helpers.dying_runs:Unbuilt'}\n"
-    )
 
 
 def outcome(folder: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
@@ -30,12 +31,12 @@ from labkeras.experiment.sweeps.trial import Trial
 from labkeras.models.model import Model
 from labkeras.random import set_random_seed
 
-__all__ = ["FINISHED", "run"]
+__all__ = ["run"]
 
 # Lightning starts the other processes of a distributed run with the same command; they join the folder of the first.
 _JOIN = "LABKERAS_RUN_DIR"
-FINISHED = ("done", "pruned")
-"""States in which nothing is left to do."""
+# States in which nothing is left to do.
+_FINISHED = ("done", "pruned")
 
 
 def run(
@@ -119,7 +120,8 @@ def _go_on(
         if record is not None:
             check_same_config(folder, values)
             result = folder.result()
-            if record["state"] in FINISHED and result is not None:
+            if record["state"] in _FINISHED and result is not None:
+                print(f"nothing to go on with: the run in {directory} is {record['state']}", file=sys.stderr)
                 return result
             values["seed"] = record.get("seed", values.get("seed"))
         seed = _seeded(values)
@@ -158,7 +160,7 @@ def _in_folder(
 
 def _follow(values: dict[str, Any], folder: RunDirectory, resume: bool) -> dict[str, Any]:
     """What a process of a distributed run does that is not the first one."""
-    if resume and folder.has_record and folder.record()["state"] in FINISHED:
+    if resume and folder.has_record and folder.record()["state"] in _FINISHED:
         return {}
     _seeded(values)
     job = _job(values, compiled_model(values), folder, Stopping(None), None)

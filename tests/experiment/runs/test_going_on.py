@@ -51,9 +51,7 @@ KINDS: dict[str, list[str]] = {
 @pytest.mark.filterwarnings("ignore:the data ended after")  # four batches, three of which make an epoch
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("death", ["0:2:error", "1:0:error", "2:2000:error", "2:3:term", "1:1000:term", "3:0:int"])
-def test_it_ends_as_if_it_had_not_been(
-    tmp_path: Path, kind: str, death: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_ends_as_if_it_had_not_been(tmp_path: Path, kind: str, death: str, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = KINDS[kind]
     if "steps_per_epoch" in " ".join(lines):
         death = death.replace(":3:", ":2:")
