@@ -43,6 +43,7 @@ class TrialRecord:
         state: waiting, running, done, failed, pruned, killed, timeout, preempted or interrupted.
         attempts: how often it was started.
         failures: how many of the attempts ended in a failure.
+        losses: how many were lost without a word, when the sweep itself was killed.
         values: of the objectives, in their order; None unless there are any.
         metrics: the best epoch's row and the test results.
         seconds: that the attempts took together, as far as they ended.
@@ -61,6 +62,7 @@ class TrialRecord:
     state: str = "waiting"
     attempts: int = 0
     failures: int = 0
+    losses: int = 0
     values: list[float] | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
@@ -282,6 +284,7 @@ def _apply_trial(ledger: Ledger, event: Mapping[str, Any]) -> None:
 def _apply_attempt(ledger: Ledger, event: Mapping[str, Any]) -> None:
     trial = ledger.trials[event["trial"]]
     trial.attempts = event["attempt"]
+    trial.losses += trial.state == "running"
     trial.state = "running"
     trial.started, trial.ended = event.get("time"), None
 

@@ -96,7 +96,8 @@ class SweeperOptions:
         retries: how often a trial is started again that was killed, timed out, ran out of memory or raised an error.
         max_failures: failed trials after which no further starts: a number, or below 1 a fraction of all.
         on_failure: whether the sweep goes on after a trial that failed.
-        max_requeues: how often a trial is taken up again that the sweep itself died with.
+        max_requeues: how often a trial is taken up again that the sweep itself was killed with.
+        display: what shows how the sweep goes: auto draws in a terminal and writes a line per ended trial elsewhere.
     """
 
     sampler: Sampler = "auto"
@@ -114,7 +115,8 @@ class SweeperOptions:
     retries: Annotated[int, Range(at_least=0)] = 0
     max_failures: Annotated[float, Range(above=0)] | None = None
     on_failure: Literal["continue", "stop"] = "continue"
-    max_requeues: Annotated[int, Range(at_least=0)] = 3
+    max_requeues: Annotated[int, Range(at_least=0)] = 5
+    display: Literal["auto", "lines", "none"] = "auto"
 
     @property
     def has_limit(self) -> bool:

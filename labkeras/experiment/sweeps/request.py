@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from labkeras.experiment.config.composition import CONFIG_NAME
+from labkeras.experiment.config.hydra_session import CONFIG_NAME
 from labkeras.experiment.sweeps.ledger import Ledger
 
 __all__ = ["SweepRequest", "SweepResult"]

@@ -9,7 +9,7 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
-from labkeras.experiment.config.composition import parsed
+from labkeras.experiment.config.hydra_session import parsed
 from labkeras.experiment.config.refusals import loader
 from labkeras.experiment.config.words import nearest
 from labkeras.experiment.sweeps.axes import Axis, Parser, axis_of, axis_of_yaml, override_text
