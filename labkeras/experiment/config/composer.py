@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl  # no public name sets overrides in a config
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf
@@ -21,6 +20,7 @@ from labkeras.experiment.config.hydra_session import CONFIG_NAME, composed, init
 from labkeras.experiment.config.origins import FileKeys, Origins, files_of
 from labkeras.experiment.config.refusals import REFUSALS, loader, refused_value
 from labkeras.experiment.config.resolving import has_only_plain_references, plain, referred_keys
+from labkeras.experiment.config.setting import set_values
 
 __all__ = ["Composer"]
 
@@ -131,12 +131,12 @@ class Composer:
         config, faults, accepted = copy.deepcopy(original), [], []
         for override in settings:
             try:
-                ConfigLoaderImpl._apply_overrides_to_config([override], config)
+                set_values([override], config)
                 accepted.append(override)
             except REFUSALS as error:
                 # What is refused may have been set in part: back to before it.
                 config = copy.deepcopy(original)
-                ConfigLoaderImpl._apply_overrides_to_config(accepted, config)
+                set_values(accepted, config)
                 faults.append(self._refusal(error, str(override.input_line), config, stem))
         return config, faults
 

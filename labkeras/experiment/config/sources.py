@@ -23,6 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from labkeras.errors import AmbiguousComponentError, PluginError, UnknownComponentError
 from labkeras.experiment.config.components import BY_SHAPE, GROUPS, complete, defaults_of
 from labkeras.experiment.config.folders import conf_folders, shipped_conf
+from labkeras.experiment.config.setting import setting_nodes
 from labkeras.registry import registry_of
 
 __all__ = ["FileSource", "GROUPS", "RegistrySource", "installed", "layer_names", "shipped_conf"]
@@ -51,7 +52,8 @@ def installed(config_dir: str | None = None) -> Iterator[str]:
     before = _SearchPath.folders
     _SearchPath.folders = [str(folder) for folder in conf_folders(config_dir)[:-1]]  # the last is the primary one
     try:
-        yield str(shipped_conf())
+        with setting_nodes():
+            yield str(shipped_conf())
     finally:
         _SearchPath.folders = before
 
