@@ -18,6 +18,7 @@ VERBS = {
     "resume": "go on with a run that was killed, interrupted or failed, from its last checkpoint",
     "list": "what can be named in configs: layers, losses, optimizers, …",
     "info": "what a component takes, or what an option's file says: labkeras info optimizer/adam",
+    "validate": "check a run, or with -m a sweep, without running anything",
     "explain": "why a key of a config has its value: labkeras explain fit.epochs experiment=digits_mlp",
     "plugin": "the plugins that are installed, and what is wrong with them",
 }

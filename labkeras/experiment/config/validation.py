@@ -21,14 +21,16 @@ from labkeras.experiment.config.schema import Parameter, schema_of
 from labkeras.experiment.config.words import nearest
 from labkeras.experiment.model.plan import Plan, check_model, names_in
 
-__all__ = ["OPTIONS", "Validator", "checked", "validate"]
+__all__ = ["CHECKS", "OPTIONS", "Validator", "checked", "validate"]
 
-OPTIONS = {
-    "checkpoint": "labkeras.experiment.runs.checkpointing:CheckpointOptions",
+OPTIONS = {"checkpoint": "labkeras.experiment.runs.checkpointing:CheckpointOptions"}
+"""Groups that describe no component → the class whose arguments they are."""
+
+CHECKS = {
     "launcher": "labkeras.experiment.launchers.options:check_launcher",
     "sweeper": "labkeras.experiment.sweeps.options:check_sweeper",
 }
-"""Groups that describe no component → the class whose arguments they are, or what returns the faults of one."""
+"""Groups whose keys hang on one another → the function that says what is wrong with them."""
 
 _GROUPS = ("data", "model", "optimizer", "loss", "metrics", "trainer", "callbacks", "logger", "fit", "compile")
 _REQUIRED = ("data", "model", "optimizer", "fit")
@@ -108,7 +110,7 @@ class Validator:
         self._once(_check_trainer, faults, values.get("trainer"), values.get("launcher"))
         metrics, loss = values.get("metrics") or {}, values.get("loss")
         self._once(check_monitors, faults, _monitored(values), metrics, values.get("fit"), plan, loss)
-        for group in OPTIONS:
+        for group in (*OPTIONS, *CHECKS):
             if values.get(group) is not None:
                 self._once(_check_options, faults, group, values[group])
         if not found and all(isinstance(values.get(key), Mapping) for key in _REQUIRED):
@@ -154,7 +156,7 @@ class Validator:
 
 
 def _check_keys(values: Mapping[str, Any], variables: set[str], faults: list[str]) -> None:
-    known = [*SETTINGS, *_GROUPS, *OPTIONS]
+    known = [*SETTINGS, *_GROUPS, *OPTIONS, *CHECKS]
     for key in map(str, values):
         if key not in known and not _is_variable(key, variables):
             faults.append(f"{key}={values[key]!r}: there is no such key.{did_you_mean(key, known)}")
@@ -271,7 +273,7 @@ def _check_trainer(trainer: Any, launcher: Any, faults: list[str]) -> None:
         return
     if _is_of_note(trainer):
         _check_keywords("trainer", trainer, keywords_of("trainer"), _NOT_OF_TRAINER, faults)
-    name = launcher.get("launcher") if isinstance(launcher, Mapping) else None
+    name = launcher.get("kind") if isinstance(launcher, Mapping) else None
     if not faults and name not in _ELSEWHERE:
         check_devices(trainer, faults)
 
@@ -294,9 +296,10 @@ def _is_of_note(trainer: Any) -> bool:
 
 
 def _check_options(group: str, given: Any, faults: list[str]) -> None:
-    module, _, name = OPTIONS[group].partition(":")
-    options = getattr(importlib.import_module(module), name)
-    if isinstance(options, type):
-        _check_keywords(group, given, schema_of(options).parameters, (), faults)
+    # By name: what a group describes stands in a room above this one, or beside it.
+    module, _, name = (OPTIONS | CHECKS)[group].partition(":")
+    found = getattr(importlib.import_module(module), name)
+    if group in CHECKS:
+        faults += found(given)
     else:
-        faults += options(given)
+        _check_keywords(group, given, schema_of(found).parameters, (), faults)
