@@ -15,7 +15,8 @@ from labkeras.experiment.sweeps.ledger import LedgerWriter, TrialRecord
 from labkeras.experiment.sweeps.limits import Limits
 from labkeras.experiment.sweeps.metrics_tail import MetricsTail
 from labkeras.experiment.sweeps.options import Objective, SweeperOptions
-from labkeras.experiment.sweeps.outcomes import Outcome, gives_up, may_be_retried, outcome_of
+from labkeras.experiment.sweeps.orphan import Orphan
+from labkeras.experiment.sweeps.outcomes import FINAL, Outcome, gives_up, is_done, may_be_retried, outcome_of
 from labkeras.experiment.sweeps.samplers import Chooser
 
 if TYPE_CHECKING:
@@ -126,6 +127,11 @@ class Driver:
                 error = f"the sweep was killed {record.losses + 1} times while this trial ran"
                 failure = {"kind": "killed", "error": error}
                 self._end(record, _nothing("killed", failure), 0.0)
+            elif record.attempts and not record.is_finished and is_done(record.directory):
+                # The sweep was killed between the end of the run and its line in the ledger.
+                self._end(record, outcome_of(record.directory, 0, self.objectives, None), 0.0)
+                if self.study is not None:
+                    self.study.recall(record, {})
             elif not record.is_finished or may_be_retried(record, self.options):
                 left.append(record)
         return left
@@ -162,14 +168,17 @@ class Driver:
     def _start(self, record: TrialRecord) -> None:
         record.directory.mkdir(exist_ok=True)
         folder = RunDirectory(record.directory)
-        folder.forget_stop_request()
         trial = self._trials.pop(record.number, None)
         if trial is None and self.study is not None:
             trial = self.study.adopt(record.params)
+        limit = self.options.trial_timeout
+        if record.state == "running" and folder.is_running():
+            self._take_in(record, Orphan(folder), trial, time.monotonic())
+            return
+        folder.forget_stop_request()
         attempt = self.writer.attempt(record.number)
         for observer in self.observers:
             observer.trial_started(record)
-        limit = self.options.trial_timeout
         timer = None if limit is None else threading.Timer(limit, folder.request_stop, ["timeout"])
         started = time.monotonic()
         try:
@@ -192,9 +201,12 @@ class Driver:
                 timer.cancel()
         if job.exit_code == _PREEMPTED and job.poll():  # it ran in this process, so that SIGTERM was for the sweep
             self._signals.append(_PREEMPTED)
+        self._take_in(record, job, trial, started)
+
+    def _take_in(self, record: TrialRecord, job: Job, trial: "StudyTrial | None", started: float) -> None:
+        limit = self.options.trial_timeout
         deadline = None if limit is None else started + limit
-        tail = MetricsTail(record.directory)
-        self._running.append(_Running(record, job, started, trial, tail, deadline))
+        self._running.append(_Running(record, job, started, trial, MetricsTail(record.directory), deadline))
 
     # --- watching ---------------------------------------------------------------------------------------------------
 
@@ -204,6 +216,11 @@ class Driver:
         for one in over:
             self._running.remove(one)
             outcome = outcome_of(one.record.directory, one.job.exit_code, self.objectives, self._why(one))
+            if isinstance(one.job, Orphan) and outcome["state"] not in FINAL:
+                if one.trial is not None:
+                    self._trials[one.record.number] = one.trial
+                self._queue.append(one.record)
+                continue
             self._end(one.record, outcome, time.monotonic() - one.started, one.trial)
         for one in self._running:
             self._follow(one)

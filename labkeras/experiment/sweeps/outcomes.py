@@ -10,7 +10,10 @@ from labkeras.experiment.runs.directory import RunDirectory
 from labkeras.experiment.sweeps.ledger import TrialRecord
 from labkeras.experiment.sweeps.options import Objective, SweeperOptions
 
-__all__ = ["Outcome", "gives_up", "may_be_retried", "outcome_of", "reported_of"]
+__all__ = ["FINAL", "Outcome", "gives_up", "is_done", "may_be_retried", "outcome_of", "reported_of"]
+
+FINAL = ("done", "pruned", "failed")
+"""States that a run comes to by itself."""
 
 # Causes that may be gone the next time; the same loss that is not finite comes again, as does what cannot be read.
 _PASSING = ("killed", "out_of_memory", "timeout", "error", "preempted")
@@ -52,6 +55,14 @@ def outcome_of(directory: Path, exit_code: int | None, objectives: Sequence[Obje
         state, failure = "killed", {"kind": "killed", "error": "the process did not end"}
     outcome = _with_results(state, failure, result)
     return _with_values(outcome, result, objectives) if state == "done" else outcome
+
+
+def is_done(directory: Path) -> bool:
+    """Whether the run in a folder came to its end."""
+    try:
+        return RunDirectory(directory).record().get("state") in ("done", "pruned")
+    except RunDirectoryError:
+        return False
 
 
 def may_be_retried(record: TrialRecord, options: SweeperOptions) -> bool:

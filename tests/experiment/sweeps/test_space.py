@@ -7,7 +7,7 @@ import pytest
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from labkeras.experiment.config.composition import initialized
+from labkeras.experiment.config.hydra_session import initialized
 from labkeras.experiment.config.refusals import loader
 from labkeras.experiment.sweeps.axes import override_text
 from labkeras.experiment.sweeps.space import Space, point_key, read_command_line, whole_space
