@@ -5,10 +5,11 @@ who calls it from Python.
 """
 
 from dataclasses import dataclass
+from typing import Annotated, TypeAlias
 
 from labkeras.errors import InvalidArgumentError
 
-__all__ = ["Range"]
+__all__ = ["Fraction", "NonNegative", "Positive", "PositiveInt", "Range"]
 
 
 @dataclass(frozen=True)
@@ -61,3 +62,16 @@ class Range:
         if low:
             return f"of at least {low[1:]}" if low[0] == "[" else f"above {low[1:]}"
         return f"of at most {high[:-1]}" if high[-1] == "]" else f"below {high[:-1]}"
+
+
+Fraction: TypeAlias = Annotated[float, Range(0, 1)]
+"""A number from 0 to 1."""
+
+NonNegative: TypeAlias = Annotated[float, Range(0)]
+"""A number that is not below 0."""
+
+Positive: TypeAlias = Annotated[float, Range(above=0)]
+"""A number above 0."""
+
+PositiveInt: TypeAlias = Annotated[int, Range(1)]
+"""A number of things, at least one."""

@@ -1,7 +1,7 @@
 """ReduceLROnPlateau: lowers the learning rate when a value in the logs no longer gets better."""
 
 import warnings
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from labkeras.callbacks.monitor import MonitorCallback, MonitorMode
 from labkeras.callbacks.processes import is_main_process
 from labkeras.callbacks.progress import say
 from labkeras.errors import InvalidArgumentError
+from labkeras.ranges import Range
 
 __all__ = ["ReduceLROnPlateau"]
 
@@ -42,7 +43,7 @@ class ReduceLROnPlateau(MonitorCallback):
     def __init__(
         self,
         monitor: str = "val_loss",
-        factor: float = 0.1,
+        factor: Annotated[float, Range(below=1)] = 0.1,
         patience: int = 10,
         verbose: int = 0,
         mode: MonitorMode = "auto",

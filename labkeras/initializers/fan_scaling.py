@@ -9,6 +9,7 @@ from torch import Tensor
 from labkeras.errors import InvalidArgumentError
 from labkeras.initializers.random_values import RandomInitializer
 from labkeras.initializers.sampling import Seed, normal, truncated_normal, uniform
+from labkeras.ranges import Positive
 
 __all__ = [
     "GlorotNormal",
@@ -53,7 +54,7 @@ class VarianceScaling(RandomInitializer):
 
     def __init__(
         self,
-        scale: float = 1.0,
+        scale: Positive = 1.0,
         mode: str = "fan_in",
         distribution: str = "truncated_normal",
         seed: Seed = None,

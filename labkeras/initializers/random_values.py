@@ -10,6 +10,7 @@ from labkeras.initializers import sampling
 from labkeras.initializers.initializer import Initializer
 from labkeras.initializers.sampling import Seed
 from labkeras.random import SeedGenerator
+from labkeras.ranges import NonNegative
 from labkeras.serialization import deserialize_keras_object, register_special, serialize_keras_object
 
 __all__ = [
@@ -59,7 +60,7 @@ class RandomNormal(RandomInitializer):
         torch.Size([2, 3])
     """
 
-    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Seed = None) -> None:
+    def __init__(self, mean: float = 0.0, stddev: NonNegative = 0.05, seed: Seed = None) -> None:
         super().__init__(seed)
         _check_stddev(stddev)
         self.mean = mean
@@ -85,7 +86,7 @@ class TruncatedNormal(RandomInitializer):
         True
     """
 
-    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Seed = None) -> None:
+    def __init__(self, mean: float = 0.0, stddev: NonNegative = 0.05, seed: Seed = None) -> None:
         super().__init__(seed)
         _check_stddev(stddev)
         self.mean = mean

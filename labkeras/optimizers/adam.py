@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from labkeras.optimizers.layout import in_memory_order
 from labkeras.optimizers.numbers import Number
 from labkeras.optimizers.optimizer import Optimizer
 from labkeras.optimizers.scaling import subtract_scaled
+from labkeras.ranges import Range
 
 __all__ = ["Adam"]
 
@@ -52,8 +53,8 @@ class Adam(Optimizer):
     def __init__(
         self,
         learning_rate: LearningRate = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
+        beta_1: Annotated[float, Range(0, below=1)] = 0.9,
+        beta_2: Annotated[float, Range(0, below=1)] = 0.999,
         epsilon: float = 1e-7,
         amsgrad: bool = False,
         weight_decay: float | None = None,

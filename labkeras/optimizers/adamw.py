@@ -1,10 +1,11 @@
 """AdamW: Adam with weight decay."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from labkeras.errors import InvalidArgumentError
 from labkeras.optimizers.adam import Adam
 from labkeras.optimizers.arguments import LearningRate
+from labkeras.ranges import Range
 
 __all__ = ["AdamW"]
 
@@ -36,8 +37,8 @@ class AdamW(Adam):
         self,
         learning_rate: LearningRate = 0.001,
         weight_decay: float = 0.004,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
+        beta_1: Annotated[float, Range(0, below=1)] = 0.9,
+        beta_2: Annotated[float, Range(0, below=1)] = 0.999,
         epsilon: float = 1e-7,
         amsgrad: bool = False,
         clipnorm: float | None = None,

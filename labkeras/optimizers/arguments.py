@@ -12,6 +12,7 @@ from torch import Tensor
 
 from labkeras.errors import InvalidArgumentError, did_you_mean
 from labkeras.optimizers.schedules.schedule import LearningRateSchedule
+from labkeras.ranges import NonNegative
 
 __all__ = [
     "LearningRate",
@@ -23,7 +24,7 @@ __all__ = [
     "checked_rate",
 ]
 
-LearningRate: TypeAlias = float | LearningRateSchedule | Callable[[], Any]
+LearningRate: TypeAlias = NonNegative | LearningRateSchedule | Callable[[], Any]
 """What `learning_rate` may be: a number, a schedule, or a function without arguments that returns a number."""
 
 

@@ -12,6 +12,7 @@ from labkeras.optimizers.gradients import refuse_sparse
 from labkeras.optimizers.optimizer import Optimizer
 from labkeras.optimizers.optimizer_variable import HostVariable
 from labkeras.optimizers.torch_optimizer import TorchOptimizer
+from labkeras.ranges import Positive, PositiveInt
 from labkeras.serialization import deserialize_keras_object, serialize_keras_object
 from labkeras.variable import Variable
 
@@ -93,8 +94,8 @@ class LossScaleOptimizer(Optimizer):
     def __init__(
         self,
         inner_optimizer: Optimizer | torch.optim.Optimizer,
-        initial_scale: float = 2.0**15,
-        dynamic_growth_steps: int = 2000,
+        initial_scale: Positive = 2.0**15,
+        dynamic_growth_steps: PositiveInt = 2000,
         name: str | None = None,
         **kwargs: Any,
     ) -> None:

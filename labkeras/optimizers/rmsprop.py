@@ -9,6 +9,7 @@ from labkeras.optimizers.arguments import LearningRate, check_fractions
 from labkeras.optimizers.numbers import Number
 from labkeras.optimizers.optimizer import Optimizer
 from labkeras.optimizers.scaling import add_quotients
+from labkeras.ranges import Fraction
 
 __all__ = ["RMSprop"]
 
@@ -47,8 +48,8 @@ class RMSprop(Optimizer):
     def __init__(
         self,
         learning_rate: LearningRate = 0.001,
-        rho: float = 0.9,
-        momentum: float = 0.0,
+        rho: Fraction = 0.9,
+        momentum: Fraction = 0.0,
         epsilon: float = 1e-7,
         centered: bool = False,
         weight_decay: float | None = None,

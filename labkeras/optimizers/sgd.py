@@ -10,6 +10,7 @@ from labkeras.optimizers.layout import in_memory_order
 from labkeras.optimizers.numbers import Number
 from labkeras.optimizers.optimizer import Optimizer
 from labkeras.optimizers.scaling import scaled, subtract_scaled
+from labkeras.ranges import Fraction
 
 __all__ = ["SGD"]
 
@@ -44,7 +45,7 @@ class SGD(Optimizer):
     def __init__(
         self,
         learning_rate: LearningRate = 0.01,
-        momentum: float = 0.0,
+        momentum: Fraction = 0.0,
         nesterov: bool = False,
         weight_decay: float | None = None,
         clipnorm: float | None = None,

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from labkeras.graph.convert import TensorLike, as_tensor
+from labkeras.ranges import NonNegative
 from labkeras.regularizers.regularizer import Regularizer, checked_factor
 
 __all__ = ["L1", "L1L2", "L2", "l1", "l1_l2", "l2"]
@@ -22,7 +23,7 @@ class L1(Regularizer):
         tensor(2.)
     """
 
-    def __init__(self, l1: float | None = 0.01) -> None:
+    def __init__(self, l1: NonNegative | None = 0.01) -> None:
         self.l1 = checked_factor("l1", 0.01 if l1 is None else l1)
 
     def __call__(self, x: TensorLike) -> Tensor:
@@ -46,7 +47,7 @@ class L2(Regularizer):
         tensor(5.)
     """
 
-    def __init__(self, l2: float | None = 0.01) -> None:
+    def __init__(self, l2: NonNegative | None = 0.01) -> None:
         self.l2 = checked_factor("l2", 0.01 if l2 is None else l2)
 
     def __call__(self, x: TensorLike) -> Tensor:
@@ -71,7 +72,7 @@ class L1L2(Regularizer):
         tensor(3.)
     """
 
-    def __init__(self, l1: float | None = 0.0, l2: float | None = 0.0) -> None:
+    def __init__(self, l1: NonNegative | None = 0.0, l2: NonNegative | None = 0.0) -> None:
         self.l1 = checked_factor("l1", 0.0 if l1 is None else l1)
         self.l2 = checked_factor("l2", 0.0 if l2 is None else l2)
 

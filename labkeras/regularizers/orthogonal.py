@@ -1,6 +1,6 @@
 """OrthogonalRegularizer: a penalty on rows or columns that point the same way."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +9,7 @@ from torch import Tensor
 from labkeras import config
 from labkeras.errors import InvalidArgumentError
 from labkeras.graph.convert import TensorLike, as_tensor
+from labkeras.ranges import NonNegative
 from labkeras.regularizers.regularizer import Regularizer, checked_factor
 
 __all__ = ["OrthogonalRegularizer", "orthogonal_regularizer"]
@@ -34,7 +35,7 @@ class OrthogonalRegularizer(Regularizer):
         tensor(0.)
     """
 
-    def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
+    def __init__(self, factor: NonNegative = 0.01, mode: Literal["rows", "columns"] = "rows") -> None:
         self.factor = checked_factor("factor", factor)
         if mode not in ("rows", "columns"):
             raise InvalidArgumentError(f"`mode` must be 'rows' or 'columns'. Received: mode={mode!r}")

@@ -107,7 +107,8 @@ def _kind_of(name: str) -> str | None:
 
 def _expected(parameter: Parameter) -> str:
     if _kind_of(parameter.name) == "schedules":
-        return "a number, or a schedule: {schedule: …}"
+        number = next((word for word in describe(parameter.hint).split(" or ") if "number" in word), "a number")
+        return f"{number}, or a schedule: {{schedule: …}}"
     about = f" ({parameter.summary.rstrip('.')})" if parameter.summary else ""
     return f"{describe(parameter.hint)}{about}"
 

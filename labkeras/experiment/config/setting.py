@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from labkeras.experiment.config.components import KEY_OF_KIND, complete, node_kind
 
-__all__ = ["setting_nodes", "set_values"]
+__all__ = ["set_values", "setting_nodes"]
 
 _by_hydra = ConfigLoaderImpl._apply_overrides_to_config
 

@@ -17,6 +17,7 @@ from labkeras.layers.core.einsum_dense import EinsumDense
 from labkeras.layers.layer import Layer, LayerOptions
 from labkeras.layers.regularization.dropout import Dropout
 from labkeras.layers.signature import config_of_arguments
+from labkeras.ranges import Fraction, PositiveInt
 
 __all__ = ["MultiHeadAttention"]
 
@@ -59,14 +60,14 @@ class MultiHeadAttention(Layer):
 
     def __init__(  # type: ignore[misc]  # `activity_regularizer` has its own place, as in Keras
         self,
-        num_heads: int,
-        key_dim: int,
-        value_dim: int | None = None,
-        dropout: float = 0.0,
+        num_heads: PositiveInt,
+        key_dim: PositiveInt,
+        value_dim: PositiveInt | None = None,
+        dropout: Fraction = 0.0,
         use_bias: bool = True,
         output_shape: int | Sequence[int] | None = None,
         attention_axes: int | Sequence[int] | None = None,
-        sliding_window: int | None = None,
+        sliding_window: PositiveInt | None = None,
         flash_attention: bool | None = None,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",

@@ -24,6 +24,7 @@ from labkeras.layers.windows import (
     spatial_output_shape,
     zero_padded,
 )
+from labkeras.ranges import PositiveInt
 
 __all__ = ["Conv2D"]
 
@@ -64,13 +65,13 @@ class Conv2D(Layer):
 
     def __init__(  # type: ignore[misc]  # `activity_regularizer` has its own place, as in Keras
         self,
-        filters: int,
-        kernel_size: int | Sequence[int],
-        strides: int | Sequence[int] = (1, 1),
+        filters: PositiveInt,
+        kernel_size: PositiveInt | Sequence[PositiveInt],
+        strides: PositiveInt | Sequence[PositiveInt] = (1, 1),
         padding: str = "valid",
         data_format: str | None = None,
-        dilation_rate: int | Sequence[int] = (1, 1),
-        groups: int = 1,
+        dilation_rate: PositiveInt | Sequence[PositiveInt] = (1, 1),
+        groups: PositiveInt = 1,
         activation: Any = None,
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",

@@ -11,6 +11,7 @@ from labkeras.graph.symbolic import Shape
 from labkeras.layers.arguments import positive_integer, refuse
 from labkeras.layers.input_spec import InputSpec
 from labkeras.layers.layer import Layer, LayerOptions
+from labkeras.ranges import PositiveInt
 
 __all__ = ["Dense"]
 
@@ -45,7 +46,7 @@ class Dense(Layer):
 
     def __init__(  # type: ignore[misc]  # `activity_regularizer` has its own place, as in Keras
         self,
-        units: int,
+        units: PositiveInt,
         activation: Any = None,
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",

@@ -12,6 +12,7 @@ from labkeras.graph.symbolic import Shape
 from labkeras.layers.arguments import positive_integer, refuse
 from labkeras.layers.layer import Layer, LayerOptions
 from labkeras.layers.signature import config_of_arguments
+from labkeras.ranges import PositiveInt
 
 __all__ = ["Embedding"]
 
@@ -44,8 +45,8 @@ class Embedding(Layer):
 
     def __init__(  # type: ignore[misc]  # here `input_dim` is something else
         self,
-        input_dim: int,
-        output_dim: int,
+        input_dim: PositiveInt,
+        output_dim: PositiveInt,
         embeddings_initializer: Any = "uniform",
         embeddings_regularizer: Any = None,
         embeddings_constraint: Any = None,

@@ -17,6 +17,7 @@ from labkeras.layers.input_spec import InputSpec
 from labkeras.layers.joining import is_unobserved, rectifies
 from labkeras.layers.layer import Layer, LayerOptions
 from labkeras.layers.normalization.batch_renorm import RootOf, check_clipping, corrections
+from labkeras.ranges import Fraction
 
 __all__ = ["BatchNormalization"]
 
@@ -59,7 +60,7 @@ class BatchNormalization(Layer):
     def __init__(
         self,
         axis: int = -1,
-        momentum: float = 0.99,
+        momentum: Fraction = 0.99,
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
@@ -73,7 +74,7 @@ class BatchNormalization(Layer):
         gamma_constraint: Any = None,
         renorm: bool = False,
         renorm_clipping: Mapping[str, float] | None = None,
-        renorm_momentum: float = 0.99,
+        renorm_momentum: Fraction = 0.99,
         synchronized: bool = False,
         **base: Unpack[LayerOptions],
     ) -> None:

@@ -11,6 +11,7 @@ from labkeras.graph.symbolic import Shape
 from labkeras.layers.input_spec import InputSpec
 from labkeras.layers.layer import Layer, LayerOptions
 from labkeras.layers.windows import axis_sizes, padding_mode, same_padding, spatial_output_shape
+from labkeras.ranges import PositiveInt
 
 __all__ = ["MaxPooling2D"]
 
@@ -38,8 +39,8 @@ class MaxPooling2D(Layer):
 
     def __init__(  # type: ignore[misc]  # `name` has its own place, as in Keras
         self,
-        pool_size: int | Sequence[int] = (2, 2),
-        strides: int | Sequence[int] | None = None,
+        pool_size: PositiveInt | Sequence[PositiveInt] = (2, 2),
+        strides: PositiveInt | Sequence[PositiveInt] | None = None,
         padding: str = "valid",
         data_format: str | None = None,
         name: str | None = None,

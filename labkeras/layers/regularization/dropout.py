@@ -11,6 +11,7 @@ from labkeras.graph.symbolic import Shape
 from labkeras.layers.arguments import fraction
 from labkeras.layers.layer import Layer, LayerOptions
 from labkeras.random import SeedGenerator
+from labkeras.ranges import Fraction
 
 __all__ = ["Dropout"]
 
@@ -41,7 +42,7 @@ class Dropout(Layer):
 
     def __init__(
         self,
-        rate: float,
+        rate: Fraction,
         noise_shape: Sequence[int | None] | None = None,
         seed: int | None = None,
         **base: Unpack[LayerOptions],

@@ -12,6 +12,7 @@ from labkeras.layers.rnn.gates import checked_use_cudnn, run_gated, settings_of
 from labkeras.layers.rnn.gru_cell import GRUCell
 from labkeras.layers.rnn.rnn import RNN
 from labkeras.layers.signature import config_of_arguments
+from labkeras.ranges import Fraction, PositiveInt
 
 __all__ = ["GRU"]
 
@@ -50,7 +51,7 @@ class GRU(RNN):
 
     def __init__(  # type: ignore[misc]  # `activity_regularizer` has its own place, as in Keras
         self,
-        units: int,
+        units: PositiveInt,
         activation: Any = "tanh",
         recurrent_activation: Any = "sigmoid",
         use_bias: bool = True,
@@ -64,8 +65,8 @@ class GRU(RNN):
         kernel_constraint: Any = None,
         recurrent_constraint: Any = None,
         bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
+        dropout: Fraction = 0.0,
+        recurrent_dropout: Fraction = 0.0,
         seed: int | None = None,
         return_sequences: bool = False,
         return_state: bool = False,

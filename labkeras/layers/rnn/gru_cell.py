@@ -13,6 +13,7 @@ from labkeras.layers.layer import Layer, LayerOptions
 from labkeras.layers.rnn.gates import Masks, dropout_mask, gated_product
 from labkeras.layers.rnn.stacked_rnn_cells import zero_states
 from labkeras.random import SeedGenerator
+from labkeras.ranges import Fraction, PositiveInt
 
 __all__ = ["GRUCell"]
 
@@ -58,7 +59,7 @@ class GRUCell(Layer):
 
     def __init__(
         self,
-        units: int,
+        units: PositiveInt,
         activation: Any = "tanh",
         recurrent_activation: Any = "sigmoid",
         use_bias: bool = True,
@@ -71,8 +72,8 @@ class GRUCell(Layer):
         kernel_constraint: Any = None,
         recurrent_constraint: Any = None,
         bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
+        dropout: Fraction = 0.0,
+        recurrent_dropout: Fraction = 0.0,
         reset_after: bool = True,
         seed: int | None = None,
         **base: Unpack[LayerOptions],

@@ -16,6 +16,7 @@ from labkeras.layers.rnn.rnn import RNN
 from labkeras.layers.rnn.stacked_rnn_cells import zero_states
 from labkeras.layers.signature import config_of_arguments
 from labkeras.random import SeedGenerator
+from labkeras.ranges import Fraction, PositiveInt
 
 __all__ = ["LSTM", "LSTMCell"]
 
@@ -58,7 +59,7 @@ class LSTMCell(Layer):
 
     def __init__(
         self,
-        units: int,
+        units: PositiveInt,
         activation: Any = "tanh",
         recurrent_activation: Any = "sigmoid",
         use_bias: bool = True,
@@ -72,8 +73,8 @@ class LSTMCell(Layer):
         kernel_constraint: Any = None,
         recurrent_constraint: Any = None,
         bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
+        dropout: Fraction = 0.0,
+        recurrent_dropout: Fraction = 0.0,
         seed: int | None = None,
         **base: Unpack[LayerOptions],
     ) -> None:
@@ -228,7 +229,7 @@ class LSTM(RNN):
 
     def __init__(  # type: ignore[misc]  # `activity_regularizer` has its own place, as in Keras
         self,
-        units: int,
+        units: PositiveInt,
         activation: Any = "tanh",
         recurrent_activation: Any = "sigmoid",
         use_bias: bool = True,
@@ -243,8 +244,8 @@ class LSTM(RNN):
         kernel_constraint: Any = None,
         recurrent_constraint: Any = None,
         bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
+        dropout: Fraction = 0.0,
+        recurrent_dropout: Fraction = 0.0,
         seed: int | None = None,
         return_sequences: bool = False,
         return_state: bool = False,

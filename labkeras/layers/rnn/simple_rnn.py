@@ -12,6 +12,7 @@ from labkeras.layers.rnn.gates import run_gated, settings_of
 from labkeras.layers.rnn.rnn import RNN
 from labkeras.layers.rnn.simple_rnn_cell import SimpleRNNCell
 from labkeras.layers.signature import config_of_arguments
+from labkeras.ranges import Fraction, PositiveInt
 
 __all__ = ["SimpleRNN"]
 
@@ -50,7 +51,7 @@ class SimpleRNN(RNN):
 
     def __init__(  # type: ignore[misc]  # `activity_regularizer` has its own place, as in Keras
         self,
-        units: int,
+        units: PositiveInt,
         activation: Any = "tanh",
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
@@ -63,8 +64,8 @@ class SimpleRNN(RNN):
         kernel_constraint: Any = None,
         recurrent_constraint: Any = None,
         bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
+        dropout: Fraction = 0.0,
+        recurrent_dropout: Fraction = 0.0,
         return_sequences: bool = False,
         return_state: bool = False,
         go_backwards: bool = False,

@@ -13,6 +13,7 @@ from labkeras.layers.layer import Layer, LayerOptions
 from labkeras.layers.rnn.gates import Masks, dropout_mask
 from labkeras.layers.rnn.stacked_rnn_cells import zero_states
 from labkeras.random import SeedGenerator
+from labkeras.ranges import Fraction, PositiveInt
 
 __all__ = ["SimpleRNNCell"]
 
@@ -52,7 +53,7 @@ class SimpleRNNCell(Layer):
 
     def __init__(
         self,
-        units: int,
+        units: PositiveInt,
         activation: Any = "tanh",
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
@@ -64,8 +65,8 @@ class SimpleRNNCell(Layer):
         kernel_constraint: Any = None,
         recurrent_constraint: Any = None,
         bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
+        dropout: Fraction = 0.0,
+        recurrent_dropout: Fraction = 0.0,
         seed: int | None = None,
         **base: Unpack[LayerOptions],
     ) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from labkeras.errors import InvalidArgumentError
 from labkeras.optimizers.schedules.schedule import LearningRateSchedule, check_decay_steps
+from labkeras.ranges import NonNegative, Positive
 
 __all__ = ["CosineDecay"]
 
@@ -37,11 +38,11 @@ class CosineDecay(LearningRateSchedule):
     def __init__(
         self,
         initial_learning_rate: float,
-        decay_steps: float,
+        decay_steps: Positive,
         alpha: float = 0.0,
         name: str = "CosineDecay",
         warmup_target: float | None = None,
-        warmup_steps: float = 0,
+        warmup_steps: NonNegative = 0,
     ) -> None:
         check_decay_steps(decay_steps)
         if warmup_steps < 0:

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from labkeras.optimizers.schedules.schedule import LearningRateSchedule, check_decay_steps
+from labkeras.ranges import Positive
 
 __all__ = ["ExponentialDecay"]
 
@@ -31,7 +32,7 @@ class ExponentialDecay(LearningRateSchedule):
     def __init__(
         self,
         initial_learning_rate: float,
-        decay_steps: float,
+        decay_steps: Positive,
         decay_rate: float,
         staircase: bool = False,
         name: str = "ExponentialDecay",

@@ -79,8 +79,14 @@ def test_nodes_are_swept() -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("model.layers.drop.rate=1.5", "model.layers.drop.rate=1.5: "),
-        ("optimizer.learning_rate=quick", "expected a number, or a schedule"),
+        (
+            "model.layers.drop.rate=1.5",
+            "model.layers.drop.rate=1.5: expected a number in [0, 1] (fraction of the inputs",
+        ),
+        ("model.layers.h1.units=0", "model.layers.h1.units=0: expected an integer of at least 1"),
+        ("optimizer.learning_rate=-0.1", "expected a number of at least 0, or a schedule"),
+        ("optimizer.beta_1=1.0", "optimizer.beta_1=1.0: expected a number in [0, 1)"),
+        ("optimizer.learning_rate=quick", "expected a number of at least 0, or a schedule"),
         ("optimizer.amsgrad=3", "optimizer.amsgrad=3: expected true or false"),
         ("model.layers.h1.kernel_initializer=he_norml", "Did you mean 'he_normal'"),
         ("model.layers.h1.kernel_initializer={initializer: he_normal, sed: 3}", "Did you mean 'seed'"),
