@@ -30,17 +30,18 @@ class StudyTrial:
 
     Args:
         trial: Optuna's.
-        sign: -1 if less is better of the reported value and more of the objective, or the other way round.
+        sign: -1 if less is better of the reported value and more of the objective, or the other way round; None if
+            nothing is pruned.
     """
 
-    def __init__(self, trial: optuna.Trial, sign: float = 1.0) -> None:
+    def __init__(self, trial: optuna.Trial, sign: float | None) -> None:
         self.trial = trial
         self._sign = sign
         self._reported: set[int] = set()
 
     def report(self, value: float, step: int) -> None:
         """Takes the monitored value of an epoch, counted from 0; one that was reported before is passed over."""
-        if step not in self._reported:
+        if self._sign is not None and step not in self._reported:
             self._reported.add(step)
             self.trial.report(self._sign * value, step + 1)  # Optuna's pruners count the epochs that were spent
 
@@ -73,7 +74,7 @@ class Study:
         epochs: int = 1,
     ) -> None:
         self._space = space
-        self._sign = 1.0 if monitor_mode == objectives[0].mode else -1.0
+        self._sign = None if options.pruner == "none" else 1.0 if monitor_mode == objectives[0].mode else -1.0
         self._replays = options.pruner != "none" or options.sampler in _REPLAYED
         optuna.logging.set_verbosity(optuna.logging.ERROR)  # the sweep says itself what happens
         with _quiet():

@@ -166,7 +166,7 @@ def test_several_objectives() -> None:
 )
 def test_a_pruner_ends_what_is_clearly_worse(pruner: str, pruning: dict[str, Any]) -> None:
     options = SweeperOptions(sampler="grid", pruner=pruner, pruning=pruning)  # type: ignore[arg-type]
-    space = Space((Axis("n", "range", tuple(range(30))),))
+    space = Space((Axis("n", "range", tuple(range(90))),))
     study = Study(space, options, MINIMISE, 0, monitor_mode="min", epochs=8)
     lengths = []
     for params in space.points():
