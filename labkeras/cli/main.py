@@ -16,6 +16,9 @@ __all__ = ["VERBS", "main"]
 VERBS = {
     "train": "train a model, or with -m several: a Hydra application",
     "resume": "go on with a run that was killed, interrupted or failed, from its last checkpoint",
+    "runs": "the runs that there are: labkeras runs --where 'optimizer.learning_rate<1e-3' --sort best",
+    "compare": "what differs between runs, and what came out",
+    "promote": "make a run a preset: labkeras promote latest digits_best, then experiment=digits_best",
     "list": "what can be named in configs: layers, losses, optimizers, …",
     "info": "what a component takes, or what an option's file says: labkeras info optimizer/adam",
     "validate": "check a run, or with -m a sweep, without running anything",

@@ -1,77 +1,93 @@
-"""What `labkeras train` says: faults to standard error, results to standard output."""
+"""How a command ends: results to standard output, faults to standard error, an exit code for each."""
 
-import json
 import os
 import shlex
 import shutil
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from labkeras.errors import LabkerasError
+from labkeras.errors import LabkerasError, exit_code_of
+from labkeras.experiment.sweeps.request import SweepResult
 
-__all__ = ["failure", "finished", "interrupted", "sweep_finished"]
+__all__ = ["finished", "outcome", "program", "short", "sweep_finished"]
 
-_NOT_AGAIN = ("run_dir=", "optimizer.learning_rate=")  # overrides that do not go with a sweep over learning rates
+_NOT_AGAIN = ("run_dir=", "resume=", "optimizer.learning_rate=")  # what does not go with a sweep over learning rates
 
 
-def failure(error: Exception) -> None:
-    """Says why nothing, or nothing more, was run; of an error that is not ours, also where in the code it happened."""
-    if isinstance(error, LabkerasError):
+def outcome(action: Callable[[], int]) -> int:
+    """Does what a command is there for, and says why if it cannot.
+
+    Args:
+        action: returns the exit code.
+
+    Returns:
+        The exit code, for errors too.
+    """
+    try:
+        return action()
+    except KeyboardInterrupt as error:
+        notes = "; ".join(getattr(error, "__notes__", [])) or "nothing was started"
+        print(f"\nlabkeras: interrupted; {notes}", file=sys.stderr)
+        return exit_code_of(error)
+    except LabkerasError as error:
         notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", []))
         print(f"labkeras: {error}{notes}", file=sys.stderr)
-    else:
+        return exit_code_of(error)
+    except BrokenPipeError:
+        raise  # whoever reads the output has enough of it: `main` knows what to do
+    except Exception as error:  # not ours: also where in the code it happened
         traceback.print_exception(error)
+        return exit_code_of(error)
 
 
-def interrupted(error: KeyboardInterrupt) -> None:
-    """Says that Ctrl-C was heard, and where the run's folder is."""
-    notes = "; ".join(getattr(error, "__notes__", [])) or "nothing was started"
-    print(f"\nlabkeras: interrupted; {notes}", file=sys.stderr)
-
-
-def finished(result: Mapping[str, Any], overrides: Sequence[str], sweep: bool) -> None:
-    """Says what a run came to and, unless it is one of a sweep, what to try next."""
-    folder = _short(result["run_dir"])
+def finished(result: Mapping[str, Any], overrides: Sequence[str]) -> None:
+    """Says what a run came to, and what to try next."""
+    folder = short(result["run_dir"])
     tested = {name: value for name, value in result.items() if name.startswith("test_")}
     scores = ", ".join(f"{name.replace('_', ' ', 1)}: {value:.4f}" for name, value in _accuracy_first(tested))
-    if sweep:
-        print(f"{folder}: {scores or 'done'}  [{' '.join(overrides)}]")
-        return
-    print(f"{scores or 'done'}\nrun directory: {folder}\n\nNext:")
-    print(f"  {_program('tensorboard')} --logdir {folder}")
+    print(f"{scores or result.get('state', 'done')}\nrun directory: {folder}\n\nNext:")
+    print(f"  {program('tensorboard')} --logdir {folder}")
     again = [shlex.quote(line) for line in overrides if not line.startswith(_NOT_AGAIN)]
-    print(" ".join([f"  {_program('labkeras')} train -m", *again, "optimizer.learning_rate=0.01,0.003,0.001"]))
+    print(" ".join([f"  {program('labkeras')} train -m", *again, "optimizer.learning_rate=0.01,0.003,0.001"]))
 
 
-def sweep_finished(folder: Path) -> None:
-    """Says which run of a sweep was best, by what it monitored."""
-    results = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*/result.json"))]
-    done = [result for result in results if result["state"] == "done"]
-    print(f"\n{len(done)} of {len(results)} runs done in {_short(str(folder))}")
-    ranked = [result for result in done if result["best"] is not None]
-    if ranked:
-        choose = max if ranked[0]["mode"] == "max" else min
-        best = choose(ranked, key=lambda result: result["best"][result["monitor"]])
-        print(f"best: {_short(best['run_dir'])}, {best['monitor']}: {best['best'][best['monitor']]:.4f}")
-    print(f"\nNext:\n  {_program('tensorboard')} --logdir {_short(str(folder))}")
+def sweep_finished(swept: SweepResult) -> None:
+    """Says what a sweep came to: the best trial, where the report is, how to go on."""
+    ledger, folder = swept.ledger, short(str(swept.directory))
+    done, failed = ledger.of_state("done", "pruned"), ledger.of_state("failed", "killed", "timeout")
+    print(f"\n{len(ledger.of_state('done'))} of {len(ledger.trials)} runs done in {folder}: {swept.reason}")
+    if failed:
+        kinds = sorted({str((trial.failure or {}).get("kind", trial.state)) for trial in failed})
+        print(f"{len(failed)} failed ({', '.join(kinds)}): {short(str(failed[0].directory))}/logs/error.txt says more")
+    best = ledger.best()
+    if best is not None and best.values is not None:
+        names = [objective["monitor"] for objective in ledger.objectives]
+        values = ", ".join(f"{name}: {value:.4f}" for name, value in zip(names, best.values, strict=True))
+        print(f"best: {short(str(best.directory))}, {values}  [{' '.join(best.overrides)}]")
+    print("\nNext:")
+    if done:
+        print(f"  {folder}/report.html")
+        print(f"  {program('tensorboard')} --logdir {folder}")
+    if swept.exit_code in (75, 130):
+        print(f"  {shlex.join([program('labkeras'), *swept.continue_with[1:]])}")
 
 
-def _accuracy_first(tested: Mapping[str, float]) -> list[tuple[str, float]]:
-    return sorted(tested.items(), key=lambda item: ("accuracy" not in item[0], item[0]))
-
-
-def _short(folder: str) -> str:
+def short(folder: str) -> str:
     """A path from here, if that is a way down, and else the whole."""
     relative = os.path.relpath(folder)
     return folder if relative.startswith("..") else relative
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
     """A command as it can be typed here: by its name, or by its path where it is not on the search path."""
     if shutil.which(name) is not None:
         return name
     beside = Path(sys.executable).with_name(name)
-    return _short(str(beside)) if beside.exists() else f"{_short(sys.executable)} -m {name}"
+    return short(str(beside)) if beside.exists() else f"{short(sys.executable)} -m {name}"
+
+
+def _accuracy_first(tested: Mapping[str, float]) -> list[tuple[str, float]]:
+    return sorted(tested.items(), key=lambda item: ("accuracy" not in item[0], item[0]))

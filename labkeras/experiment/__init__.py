@@ -16,5 +16,8 @@ if TYPE_CHECKING:
     from labkeras.experiment.config.validation import validate as validate
     from labkeras.experiment.model.building import build_model as build_model
     from labkeras.experiment.runs.one_run import run as run
+    from labkeras.experiment.sweeps.request import SweepRequest as SweepRequest
+    from labkeras.experiment.sweeps.request import SweepResult as SweepResult
+    from labkeras.experiment.sweeps.sweep import sweep as sweep
 
 __all__, __getattr__, __dir__ = exports(__name__)

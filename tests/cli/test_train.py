@@ -117,11 +117,15 @@ def test_a_sweep_goes_on_after_a_run_that_fails(capsys: pytest.CaptureFixture[st
         (["experiment=digits_mpl"], "Did you mean 'digits_mlp'"),
         (["optimizer=admm", "fit.epochs=0"], "2 faults in the configuration"),
         (["-m", "optimizer=adam,admm", "seed=1,x"], "2 faults in the configuration"),
-        (["-m", "seed=1,2", "run_dir=here"], "run_dir: names the folder of one run"),
-        (["--config-dir", "nowhere"], "'nowhere"[1:]),
+        (["-m", "seed=1,2", "run_dir=here"], "run_dir is of a single run; sweep_dir names that of a sweep"),
+        (["--config-dir", "nowhere"], "--config-dir='nowhere': there is no such folder"),
         (["--config-name", "other"], "no folder of the search path has other.yaml"),
         (["--cfg", "job", "seet=1"], "Did you mean 'seed'"),
-        (["hydra/launcher=rocket"], "hydra/launcher/rocket"),
+        (["-m", "seed=1,2", "hydra/launcher=joblib"], "runs and sweeps are labkeras's own; say launcher=local"),
+        (["-m", "seed=1,2", "hydra.sweeper.n_trials=3"], "say sweeper.trials=20"),
+        (["hydra.run.dir=here"], "say run_dir=PATH"),
+        (["--experimental-rerun", "config.pickle"], "say `labkeras reproduce RUN`"),
+        (["--config-path", "here"], "say --config-dir"),
     ],
 )
 def test_what_is_wrong_ends_with_2_and_without_a_trace(
