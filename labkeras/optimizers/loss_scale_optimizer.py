@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 import torch
 from torch import Tensor
@@ -45,6 +45,10 @@ class _OfInner:
 
     def __set__(self, optimizer: "LossScaleOptimizer", value: Any) -> None:
         setattr(optimizer.inner_optimizer, self._name, value)
+
+
+class _NothingMore(TypedDict):
+    """Of the arguments that every optimizer takes: they are the inner optimizer's."""
 
 
 class LossScaleOptimizer(Optimizer):
@@ -97,9 +101,9 @@ class LossScaleOptimizer(Optimizer):
         initial_scale: Positive = 2.0**15,
         dynamic_growth_steps: PositiveInt = 2000,
         name: str | None = None,
-        **kwargs: Any,
+        **kwargs: Unpack[_NothingMore],
     ) -> None:
-        _check_left_to_inner(kwargs)
+        _check_left_to_inner(dict(kwargs))
         _check_scaling(initial_scale, dynamic_growth_steps)
         self.inner_optimizer = _checked(inner_optimizer)
         # The learning rate is the inner optimizer's: 0.0 is never used.

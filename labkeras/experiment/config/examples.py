@@ -31,7 +31,7 @@ _BY_NAME: dict[str, Any] = {
     "units": 64,
     "values": [0.01, 0.001],
 }
-_OTHERS: tuple[Any, ...] = (2, 0.5, [2], "relu")
+_OTHERS: tuple[Any, ...] = (0.5, 2, [2], "relu")
 _WORDS = ("null", "true", "false", "nan", "inf")  # strings that Hydra takes for something else unless quoted
 _MERGING = ("add", "average", "concatenate", "maximum", "minimum", "multiply", "subtract")
 _FUNCTIONS = ("fn", "function", "func", "schedule")  # arguments that only Python can give
