@@ -288,7 +288,8 @@ def _own(states: list[Any]) -> Any:
 def metric_values(model: Any) -> list[list[Any]]:
     """The values of the variables of each of a model's metrics, as they are now."""
     return [
-        [variable.detach().cpu().numpy().copy() for variable in getattr(metric, "variables", ())] for metric in model.metrics
+        [variable.detach().cpu().numpy().copy() for variable in getattr(metric, "variables", ())]
+        for metric in model.metrics
     ]
 
 

@@ -61,6 +61,8 @@ class ModelCheckpoint(MonitorCallback):
         self.save_freq = save_freq
         _check_save_freq(save_freq)
         _check_filepath(self.filepath, save_weights_only)
+        self.saved: tuple[int, str] | None = None
+        """The epoch in which it last saved, from 0, and the file."""
         self._epoch = 0
         self._counter = BatchCounter()
 
@@ -99,6 +101,7 @@ class ModelCheckpoint(MonitorCallback):
             self.model.save_weights(path, overwrite=True)
         else:
             self.model.save(path, overwrite=True)
+        self.saved = epoch, path
         self._say(epoch, f"finished saving model to {path}")
 
     def _path(self, epoch: int, batch: int | None, logs: Logs) -> str:

@@ -159,7 +159,9 @@ class JointLitModel(LitModel):
             if not rows:
                 self.predictions[-1] = part(self.predictions[-1], slice(0, 0))
             return
-        with replicas.in_step(rows, self.device, self._has_to_end) as step:
+        # A callback may want the same as SIGTERM does.
+        has_to_end = self._has_to_end or getattr(self.model, "_has_to_end", False)
+        with replicas.in_step(rows, self.device, has_to_end) as step:
             super()._run_step(mode, run, x, y, weight)
         if mode == "train":
             self._leave_together(step.ending())

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
@@ -35,6 +36,8 @@ __all__ = ["run"]
 
 # Lightning starts the other processes of a distributed run with the same command; they join the folder of the first.
 _JOIN = "LABKERAS_RUN_DIR"
+# What processes of one run leave training with.
+_LEFT_TOGETHER = 128 + signal.SIGTERM
 # States in which nothing is left to do.
 _FINISHED = ("done", "pruned")
 
@@ -165,7 +168,7 @@ def _follow(values: dict[str, Any], folder: RunDirectory, resume: bool) -> dict[
     _seeded(values)
     job = _job(values, compiled_model(values), folder, Stopping(None), None)
     with job.stopping.listening():
-        return job.train()
+        return job.train_together()
 
 
 def _follows(directory: str | Path | None) -> bool:
@@ -208,6 +211,16 @@ class _Job:
         with self._timing("test"), self.stopping.at_once():
             return self._tested(data, arguments.get("batch_size"), trainer)
 
+    def train_together(self) -> dict[str, Any]:
+        """The same, where several processes may leave training together because one of them had to."""
+        try:
+            return self.train()
+        except SystemExit as leaving:
+            if leaving.code != _LEFT_TOGETHER:
+                raise
+            self.stopping.ask("preempted" if self.stopping.reason is None else self.stopping.reason)
+            raise self.stopping.error() from leaving
+
     def _tested(self, data: RunData, batch_size: int | None, trainer: Any) -> dict[str, Any]:
         assert data.test is not None
         size = {"batch_size": batch_size} if data.is_arrays else {}
@@ -239,7 +252,7 @@ def _recorded(job: _Job, record: RunRecord, overrides: Sequence[str], seed: int)
     try:
         with job.stopping.listening():
             session = _session(job, overrides)
-            tested = job.train()
+            tested = job.train_together()
         result["state"] = job.stopping.reason or "done"
     except BaseException as raised:
         error = _as_caller_expects(raised)

@@ -21,6 +21,7 @@ from labkeras.callbacks.backup_and_restore import BackupAndRestore, metric_value
 from labkeras.callbacks.backup_file import Backup, read_backup, write_backup
 from labkeras.callbacks.callback import Logs, Mode
 from labkeras.callbacks.logs import python_logs
+from labkeras.callbacks.model_checkpoint import ModelCheckpoint
 from labkeras.callbacks.processes import in_any_process, is_distributed, is_main_process
 from labkeras.callbacks.random_state import random_state
 from labkeras.errors import CheckpointError, FileFormatError
@@ -29,14 +30,15 @@ from labkeras.experiment.runs.directory import json_value
 from labkeras.experiment.runs.stopping import Stopping
 from labkeras.files import atomic_write
 
-__all__ = ["LAST", "RunCheckpoint", "checkpoint_files", "write_pointer"]
+__all__ = ["BEST", "LAST", "RunCheckpoint", "checkpoint_files", "write_pointer"]
 
 LAST = "last.json"
 """The pointer to the newest checkpoint."""
 
+BEST = "best.json"
+"""The pointer to the best model."""
+
 _NAME = re.compile(r"(\d{6,})-epoch(\d+)-batch(\d+)\.zip")
-# On an accelerator a look at what other processes say waits for all that it has been given to do.
-_BATCHES_BETWEEN_TALKS = 16
 
 
 def checkpoint_files(folder: Path) -> list[Path]:
@@ -45,7 +47,9 @@ def checkpoint_files(folder: Path) -> list[Path]:
     return [path for _, path in sorted(found, reverse=True)]
 
 
-def write_pointer(pointer: Path, target: Path, epoch: int, batch: int, metrics: dict[str, Any]) -> None:
+def write_pointer(
+    pointer: Path, target: Path, epoch: int, batch: int, metrics: dict[str, Any], durable: bool = True
+) -> None:
     """Writes which file is the last, or the best.
 
     Args:
@@ -54,13 +58,14 @@ def write_pointer(pointer: Path, target: Path, epoch: int, batch: int, metrics: 
         epoch: the epoch that the file stands in, from 0.
         batch: how many of its batches are done.
         metrics: losses and metrics at that time.
+        durable: whether it must survive a power cut.
     """
     digest = hashlib.sha256()
     with target.open("rb") as file:
         while chunk := file.read(2**20):
             digest.update(chunk)
     content = {"path": target.name, "epoch": epoch, "batch": batch, "sha256": digest.hexdigest(), "metrics": metrics}
-    with atomic_write(pointer) as text:
+    with atomic_write(pointer, durable=durable) as text:
         text.write(json.dumps(json_value(content), indent=2) + "\n")
 
 
@@ -98,12 +103,12 @@ class RunCheckpoint(BackupAndRestore):
         self._validating: dict[str, Any] | None = None
         self._saved: tuple[int, int, bool] | None = None
         self._numbers: dict[str, Any] = {}
-        self._talks = 0
         self.seconds: list[float] = []
         """What each checkpoint took."""
 
     def needs_batch_hooks(self, mode: Mode) -> bool:
-        return mode != "predict"
+        # Several processes talk after each batch, to stop together, if a callback says that it may stop them there.
+        return mode != "predict" and not is_distributed()
 
     @property
     def _by_batch(self) -> bool:
@@ -112,6 +117,7 @@ class RunCheckpoint(BackupAndRestore):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self._stopping.renew()
         self._saved = None
+        self.model._has_to_end = False
         super().on_train_begin(logs)
         self._begin_interval()
         if self._agreed(self._stopping.code):
@@ -125,7 +131,8 @@ class RunCheckpoint(BackupAndRestore):
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         if is_distributed():
-            self._talk()
+            if self._stopping.poll() is not None:
+                self.model._has_to_end = True  # the processes leave together, after the next step
             return
         options = self._options
         due = time.monotonic() >= self._next_by_time
@@ -135,15 +142,6 @@ class RunCheckpoint(BackupAndRestore):
         if due or stop:
             self._save(self._epoch, batch + 1, logs)
         if stop:
-            raise self._stopping.error()
-
-    def _talk(self) -> None:
-        """Lets several processes stop after the same batch."""
-        self._talks += 1
-        if torch.distributed.get_backend() == "nccl" and self._talks % _BATCHES_BETWEEN_TALKS:
-            return
-        self._stopping.poll()
-        if self._agreed(self._stopping.code):
             raise self._stopping.error()
 
     def before_validation(self, batches: int) -> None:
@@ -162,6 +160,7 @@ class RunCheckpoint(BackupAndRestore):
         numbers = python_logs(logs)
         if is_main_process():
             self._stopping.judge(epoch, self._monitored(numbers))
+            self._point_to_best(epoch, numbers)
         by_epochs = self._options.every_epochs is not None and (epoch + 1) % self._options.every_epochs == 0
         by_time = time.monotonic() >= self._next_by_time and is_main_process()
         by_batches = is_distributed() and self._options.every_batches is not None
@@ -185,6 +184,15 @@ class RunCheckpoint(BackupAndRestore):
 
     def _epochs(self) -> int:
         return int((self.params or {}).get("epochs") or self._epoch + 1)
+
+    def _point_to_best(self, epoch: int, metrics: dict[str, Any]) -> None:
+        """Writes which file holds the best model, if a callback has just saved it."""
+        for other in self.others:
+            if isinstance(other, ModelCheckpoint) and other.save_best_only and other.saved is not None:
+                path = Path(other.saved[1])
+                if other.saved[0] == epoch and path.parent == self._folder:
+                    # It tells people and tools; a run goes on without it.
+                    write_pointer(self._folder / BEST, path, epoch + 1, 0, metrics, durable=False)
 
     def _agreed(self, code: int) -> bool:
         """Whether any process has a reason to stop, which then is that of all."""
