@@ -1,0 +1,250 @@
+"""Runs that were made can be listed, compared, made a preset and run again; what is damaged is said in a sentence."""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from labkeras.cli.main import main
+from labkeras.errors import ConfigError, RunDirectoryError
+from labkeras.experiment import compose, run
+from labkeras.experiment.runs.comparing import compare_runs
+from labkeras.experiment.runs.directory import RunDirectory, find_run
+from labkeras.experiment.runs.listing import list_runs
+from labkeras.experiment.runs.promoting import promote
+from labkeras.experiment.runs.reproducing import reproduce
+
+QUICK = ["experiment=digits_mlp", "fit.epochs=2", "fit.verbose=0", "trainer=cpu", "callbacks=none", "logger=none"]
+SECOND = [*QUICK, "optimizer=sgd", "optimizer.momentum=0.9", "seed=3"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two runs that ended, one that failed, and one that is damaged."""
+    folder = tmp_path_factory.mktemp("made")
+    run(compose(QUICK), QUICK, folder / "runs" / "a" / "first")
+    run(compose(SECOND), SECOND, folder / "runs" / "a" / "second")
+    failing = [*QUICK, "optimizer=sgd", "optimizer.learning_rate=1e30"]
+    with pytest.raises(ArithmeticError):
+        run(compose(failing), failing, folder / "runs" / "b" / "failed")
+    (folder / "runs" / "b" / "damaged").mkdir()
+    (folder / "runs" / "b" / "damaged" / "run.json").write_text("{")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _there(made: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(made)
+    return
+
+
+def names(**arguments: Any) -> list[str]:
+    return [summary.directory.path.name for summary in list_runs(**arguments)]
+
+
+def output(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main(list(words)) == 0
+    return capsys.readouterr().out
+
+
+# --- listing ---------------------------------------------------------------------------------------------------------
+
+
+def test_runs_are_listed_the_newest_first_and_damaged_ones_last() -> None:
+    assert names() == ["failed", "second", "first", "damaged"]
+
+
+@pytest.mark.parametrize(
+    ("where", "meant"),
+    [
+        ("state=done", ["second", "first"]),
+        ("state=failed", ["failed"]),
+        ("failure=not_finite", ["failed"]),
+        ("optimizer=sgd", ["failed", "second"]),
+        ("optimizer=sgd and optimizer.learning_rate<1", ["second"]),
+        ("seed=3", ["second"]),
+        ("test_accuracy>=0", ["second", "first"]),
+        ("best>0 and not seed=3", ["first"]),
+        ("state=unreadable", ["damaged"]),
+        ("model.layers.h1.units=128 and state=done", ["second", "first"]),
+    ],
+)
+def test_conditions_choose_by_record_result_and_config(where: str, meant: list[str]) -> None:
+    assert names(where=where) == meant
+
+
+def test_runs_are_sorted_by_a_value_and_those_without_it_come_last() -> None:
+    done = sorted(["first", "second"], key=lambda name: find_run(f"runs/a/{name}").result()["test_loss"])  # type: ignore[index]
+    assert names(sort="-test_loss")[:2] == done
+    assert names(sort="test_loss")[:2] == done[::-1]
+    assert set(names(sort="test_loss")[2:]) == {"failed", "damaged"}
+    assert names(sort="-test_loss", limit=1) == done[:1]
+
+
+def test_a_key_that_no_run_has_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"no run has 'optimizer.learning_rat'.*optimizer.learning_rate"):
+        list_runs(where="optimizer.learning_rat<1")
+    with pytest.raises(ConfigError, match=r"no run has 'test_acuracy'.*test_accuracy"):
+        list_runs(sort="test_acuracy")
+
+
+def test_the_table_names_states_values_and_overrides(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = output(capsys, "runs").splitlines()
+    assert lines[1].startswith("runs/b/failed")
+    assert "failed" in lines[1]
+    assert "val_accuracy" in lines[2]
+    assert "optimizer.momentum=0.9" in lines[2]
+
+
+def test_the_list_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = json.loads(output(capsys, "runs", "--json", "--where", "seed=3"))
+    (row,) = rows
+    assert Path(row["run"]).name == "second"
+    assert row["best"] == find_run("runs/a/second").result()["best"]["val_accuracy"]  # type: ignore[index]
+
+
+def test_no_runs_is_no_error(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert "no runs in" in output(capsys, "runs", str(tmp_path))
+
+
+def test_a_thousand_runs_are_listed_in_a_moment(tmp_path: Path) -> None:
+    record = {"state": "done", "created": "2026-01-01T00:00:00+00:00", "overrides": []}
+    for number in range(1000):
+        folder = tmp_path / "many" / f"{number:04d}"
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text(json.dumps({**record, "id": str(number)}))
+    start = time.perf_counter()
+    assert len(list_runs(tmp_path, where="state=done")) == 1000
+    assert time.perf_counter() - start < 2
+
+
+# --- comparing -------------------------------------------------------------------------------------------------------
+
+
+def test_what_differs_between_two_runs_is_what_was_given() -> None:
+    found = compare_runs([find_run("runs/a/first"), find_run("runs/a/second")])
+    assert found.config["optimizer.optimizer"] == ["adam", "sgd"]
+    assert found.config["optimizer.momentum"] == [None, 0.9]
+    assert found.config["seed"] == [0, 3]
+    assert "optimizer.learning_rate" in found.config  # adam's default is another than sgd's
+    assert not any(key.startswith(("model.", "data.", "fit.")) for key in found.config)
+    assert found.environment == {}
+    assert found.results["state"] == ["done", "done"]
+    assert found.results["test_loss"] == [
+        find_run(f"runs/a/{name}").result()["test_loss"] for name in ("first", "second")
+    ]  # type: ignore[index]
+
+
+def test_other_code_and_packages_are_named(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree("runs/a/first", other)
+    record = json.loads((other / "run.json").read_text())
+    record["packages"]["torch"] = "1.0"
+    (other / "run.json").write_text(json.dumps(record))
+    (other / "code.patch").write_text("+ something")
+    found = compare_runs([find_run("runs/a/first"), RunDirectory.open(other)])
+    assert found.config == {}
+    assert found.environment["packages.torch"][1] == "1.0"
+    assert found.environment["code.patch"][1].startswith("sha256:")
+
+
+def test_comparing_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    text = output(capsys, "compare", "runs/a/first", "runs/a/second")
+    assert "optimizer.momentum" in text
+    assert "difference" in text
+    parsed = json.loads(output(capsys, "compare", "runs/a/first", "runs/a/second", "runs/b/failed", "--json"))
+    assert parsed["results"]["state"] == ["done", "done", "failed"]
+
+
+# --- promoting -------------------------------------------------------------------------------------------------------
+
+
+def test_a_preset_composes_to_what_the_run_was(capsys: pytest.CaptureFixture[str]) -> None:
+    text = output(capsys, "promote", "runs/a/second", "chosen")
+    assert "train experiment=chosen" in text
+    file = Path("conf/experiment/chosen.yaml").read_text()
+    assert file.startswith("# @package _global_\n# From the run a/second: best val_accuracy 0.")
+    assert "override /optimizer: sgd" in file
+    assert len(file.splitlines()) < 20  # what was said, not all that it means
+    config = OmegaConf.to_container(compose(["experiment=chosen"]), resolve=True)
+    assert isinstance(config, dict)
+    was = find_run("runs/a/second").config()
+    assert {key: config[key] for key in was if key != "name"} == {key: was[key] for key in was if key != "name"}
+
+
+def test_a_preset_says_everything_where_the_command_line_no_longer_says_it(tmp_path: Path) -> None:
+    config = compose([*QUICK, "model.layers.h1.units=7"])
+    run(config, QUICK, tmp_path / "run")  # the overrides do not tell of the units
+    path = promote(find_run(tmp_path / "run"), "whole", folder=tmp_path / "conf")
+    again = compose(["experiment=whole"], config_dir=str(tmp_path / "conf"))
+    assert again.model.layers.h1.units == 7
+    assert "units: 7" in path.read_text()
+
+
+def test_a_preset_is_not_replaced_unless_asked(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = find_run("runs/a/first")
+    promote(folder, "once", folder=tmp_path)
+    with pytest.raises(RunDirectoryError, match="--force"):
+        promote(folder, "once", folder=tmp_path)
+    promote(folder, "once", folder=tmp_path, force=True)
+    with pytest.raises(ConfigError, match="expected a name of letters"):
+        promote(folder, "../once", folder=tmp_path)
+
+
+# --- reproducing -----------------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_is_run_again_is_identical(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    text = output(capsys, "reproduce", "runs/a/second", "--run-dir", str(tmp_path / "again"))
+    assert "identical:" in text
+    assert "to the last bit" in text
+
+
+def test_what_differs_is_named_with_its_epoch_and_the_environment(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree("runs/a/first", other)
+    rows = [json.loads(line) for line in (other / "metrics.jsonl").read_text().splitlines()]
+    rows[1]["val_loss"] += 0.5
+    (other / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    record = json.loads((other / "run.json").read_text())
+    record["packages"]["torch"] = "1.0"
+    (other / "run.json").write_text(json.dumps(record))
+    found = reproduce(RunDirectory.open(other), tmp_path / "again")
+    assert not found.is_identical
+    assert found.epoch == 2
+    assert set(found.differences) == {"val_loss"}
+    assert found.environment["packages.torch"][0] == "1.0"
+    assert main(["reproduce", str(other), "--run-dir", str(tmp_path / "third")]) == 1
+    text = capsys.readouterr().out
+    assert "differs from epoch 2" in text
+    assert "packages.torch: 1.0 →" in text
+
+
+# --- what is not there ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words", [["compare", "runs/a/first", "NAME"], ["promote", "NAME", "x"], ["reproduce", "NAME"]]
+)
+@pytest.mark.parametrize(
+    ("name", "said"), [("nowhere", "there is no such run"), ("runs/b/damaged", "it has no config.yaml")]
+)
+def test_a_run_that_is_not_there_or_damaged_is_said_in_a_sentence(
+    words: list[str], name: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([name if word == "NAME" else word for word in words]) == 2
+    errors = capsys.readouterr().err
+    assert said in errors
+    assert "Traceback" not in errors
+
+
+def test_one_run_is_not_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "runs/a/first"]) == 2
+    assert "name two runs or more" in capsys.readouterr().err
