@@ -14,6 +14,7 @@ from labkeras.experiment.runs.directory import RunDirectory
 from labkeras.experiment.sweeps.ledger import LedgerWriter, TrialRecord
 from labkeras.experiment.sweeps.limits import Limits
 from labkeras.experiment.sweeps.metrics_tail import MetricsTail
+from labkeras.experiment.sweeps.names import STOP
 from labkeras.experiment.sweeps.options import Objective, SweeperOptions
 from labkeras.experiment.sweeps.orphan import Orphan
 from labkeras.experiment.sweeps.outcomes import FINAL, Outcome, gives_up, is_done, may_be_retried, outcome_of
@@ -22,10 +23,7 @@ from labkeras.experiment.sweeps.samplers import Chooser
 if TYPE_CHECKING:
     from labkeras.experiment.sweeps.study import Study, StudyTrial
 
-__all__ = ["Driver", "Observer", "STOP"]
-
-STOP = "stop"
-"""A file in the sweep's folder that asks it to end, as `labkeras sweep stop` does."""
+__all__ = ["Driver", "Observer"]
 
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.02, 0.3
 # A run looks once a second whether it was asked to end.

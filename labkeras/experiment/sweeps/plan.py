@@ -1,6 +1,7 @@
 """What a sweep consists of, worked out and checked before anything is written."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -70,6 +71,7 @@ class SweepPlan:
             "name": self.name,
             "command": list(request.command),
             "overrides": list(request.overrides),
+            "cwd": os.getcwd(),
             "config_name": request.config_name,
             "config_dir": request.config_dir,
             "fingerprint": f"sha256:{sha256(text.encode()).hexdigest()}",

@@ -7,7 +7,7 @@ from pathlib import Path
 from labkeras.experiment.config.hydra_session import CONFIG_NAME
 from labkeras.experiment.sweeps.ledger import Ledger
 
-__all__ = ["SweepRequest", "SweepResult"]
+__all__ = ["SweepRequest", "SweepResult", "continuing"]
 
 
 @dataclass(frozen=True)
@@ -47,3 +47,15 @@ class SweepResult:
     reason: str
     exit_code: int
     continue_with: list[str]
+
+
+def continuing(command: Sequence[str], directory: Path) -> list[str]:
+    """The command that goes on with a sweep: the one that started it, with its folder named.
+
+    Args:
+        command: that started it.
+        directory: the sweep's folder.
+    """
+    if any(word.lstrip("+").startswith("sweep_dir=") for word in command):
+        return list(command)
+    return [*command, f"sweep_dir={directory}"]

@@ -1,6 +1,5 @@
 """A sweep: many runs of one kind, chosen, run, written down, and gone on with by the same command."""
 
-from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -15,18 +14,16 @@ from labkeras.experiment.reports.live import Display
 from labkeras.experiment.reports.writer import ReportWriter
 from labkeras.experiment.runs.directory import RUNS, new_folder
 from labkeras.experiment.runs.lock import FolderLock
-from labkeras.experiment.sweeps.driver import STOP, Driver
+from labkeras.experiment.sweeps.driver import Driver
 from labkeras.experiment.sweeps.ledger import SPEC, Ledger, LedgerWriter, TrialRecord
+from labkeras.experiment.sweeps.names import LOCK, STOP
 from labkeras.experiment.sweeps.outcomes import reported_of
 from labkeras.experiment.sweeps.plan import SweepPlan, config_of_trial, plan_of, what_changed
-from labkeras.experiment.sweeps.request import SweepRequest, SweepResult
+from labkeras.experiment.sweeps.request import SweepRequest, SweepResult, continuing
 from labkeras.experiment.sweeps.samplers import Chooser, needs_study
 from labkeras.files import atomic_write
 
-__all__ = ["LOCK", "continuing", "sweep"]
-
-LOCK = "sweep.lock"
-"""The file that one process locks while it drives the sweep."""
+__all__ = ["sweep"]
 
 
 def sweep(request: SweepRequest, launcher: Launcher | None = None) -> SweepResult:
@@ -59,18 +56,6 @@ def sweep(request: SweepRequest, launcher: Launcher | None = None) -> SweepResul
             raise
         with closing(_writer(folder, spec)) as writer:
             return _driven(request, plan, writer, used)
-
-
-def continuing(command: Sequence[str], directory: Path) -> list[str]:
-    """The command that goes on with a sweep: the one that started it, with its folder named.
-
-    Args:
-        command: that started it.
-        directory: the sweep's folder.
-    """
-    if any(word.lstrip("+").startswith("sweep_dir=") for word in command):
-        return list(command)
-    return [*command, f"sweep_dir={directory}"]
 
 
 # --- the folder -----------------------------------------------------------------------------------------------------
