@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,7 @@ from labkeras.experiment.runs.listing import RunSummary, list_runs
 
 __all__ = ["main"]
 
+_WIDE = 500
 _COLOURS = {"done": "green", "failed": "red", "killed": "red", "running": "cyan", "unreadable": "red"}
 
 
@@ -35,7 +37,8 @@ def main(arguments: Sequence[str]) -> int:
         if options.json:
             print(json.dumps(json_value([_row(run) for run in runs]), indent=2, ensure_ascii=False))
         elif runs:
-            Console().print(_table(runs))
+            # Into a file or a pipe goes the whole of each line.
+            Console(width=None if sys.stdout.isatty() else _WIDE).print(_table(runs))
         else:
             print(f"no runs in {options.folder}" + (" that the condition means" if options.where else ""))
         return 0
@@ -59,8 +62,8 @@ def _row(run: RunSummary) -> dict[str, Any]:
 def _table(runs: Sequence[RunSummary]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("run", "state", "when", "took", "best"):
-        table.add_column(title, justify="right" if title == "took" else "left", no_wrap=title in ("run", "best"))
-    table.add_column("overrides", overflow="fold")
+        table.add_column(title, justify="right" if title == "took" else "left", no_wrap=True)
+    table.add_column("overrides", no_wrap=True, overflow="ellipsis")
     for run in runs:
         state = str(run.record.get("state"))
         best = "" if run.best is None else f"{run.best:.4g} {run.result['monitor']}"

@@ -55,9 +55,10 @@ def promote(run: RunDirectory, name: str, *, folder: str | Path = _FOLDER, force
     if path.exists() and not force:
         raise RunDirectoryError(f"there is a preset of this name already; --force replaces it. Received: {str(path)!r}")
     wanted = _compared(run.config())
-    for body in (_of_overrides(run.overrides()), _whole(wanted)):
-        text = f"# @package _global_\n# {_heading(run)}\n{body}"
-        if _composed(text, name, Path(folder)) == wanted:
+    defaults, values = _of_overrides(run.overrides())
+    for said in (values, wanted):
+        text = f"# @package _global_\n# {_heading(run)}\n{_body(defaults, said)}"
+        if _composed(text, name) == wanted:
             path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_write(path) as file:
                 file.write(text)
@@ -76,8 +77,8 @@ def _heading(run: RunDirectory) -> str:
     return f"From the run {run.path.parent.name}/{run.path.name}" + (f": {', '.join(scores)}." if scores else ".")
 
 
-def _of_overrides(lines: Iterable[str]) -> str:
-    """The overrides of a command line as the defaults and values of a file."""
+def _of_overrides(lines: Iterable[str]) -> tuple[list[Any], dict[str, Any]]:
+    """The overrides of a command line as the defaults list and the values of a file."""
     parser = OverridesParser.create()
     defaults: list[Any] = []
     values: dict[str, Any] = {}
@@ -91,9 +92,15 @@ def _of_overrides(lines: Iterable[str]) -> str:
         else:
             _put(values, override.key_or_group.split("."), value)
     defaults.sort(key=lambda line: isinstance(line, dict))  # the experiment that it is based on comes first
+    return defaults, values
+
+
+def _body(defaults: list[Any], values: Mapping[str, Any]) -> str:
     parts: list[dict[str, Any]] = [{"defaults": [*defaults, "_self_"]}] if defaults else []
-    parts += [values] if values else []
-    return "\n".join(_yaml(part) for part in parts)
+    parts += [dict(values)] if values else []
+    return "\n".join(
+        yaml.safe_dump(part, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110) for part in parts
+    )
 
 
 def _chooses(override: Override) -> bool:
@@ -117,15 +124,7 @@ def _put(values: dict[str, Any], path: list[str], value: Any) -> None:
     values[path[-1]] = value
 
 
-def _whole(config: Mapping[str, Any]) -> str:
-    return _yaml(dict(config))
-
-
-def _yaml(value: Any) -> str:
-    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=None, width=110)
-
-
-def _composed(text: str, name: str, folder: Path) -> dict[str, Any] | None:
+def _composed(text: str, name: str) -> dict[str, Any] | None:
     """What the preset composes to, with the user's other files; None if it does not."""
     with tempfile.TemporaryDirectory() as place:
         (Path(place) / "experiment").mkdir()
