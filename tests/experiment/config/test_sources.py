@@ -1,5 +1,6 @@
 """Where Hydra finds options: the registry, and YAML files whose nodes are completed."""
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -134,3 +135,14 @@ def test_the_shipped_folder_holds_the_primary_config_and_no_code() -> None:
     folder = sources.shipped_conf()
     assert (folder / "train.yaml").is_file()
     assert list(folder.rglob("*.py")) == []
+
+
+def test_what_is_changed_of_hydra_for_a_time_is_put_back() -> None:
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+    from hydra.core.config_store import ConfigStore
+
+    before = ConfigLoaderImpl._apply_overrides_to_config
+    with sources.installed(), sources.installed():
+        assert copy.deepcopy(ConfigStore.instance()) is ConfigStore.instance()
+    assert copy.deepcopy(ConfigStore.instance()) is not ConfigStore.instance()
+    assert ConfigLoaderImpl._apply_overrides_to_config is before
