@@ -17,7 +17,8 @@ from labkeras.registry import KINDS, registry_of
 __all__ = ["completing", "main"]
 
 _LINE = "COMP_LINE"  # the shell puts there what has been typed
-_WITH_OVERRIDES = ("train", "validate", "explain", "find", "sweep")
+_WITH_OVERRIDES = ("train", "validate", "explain", "find", "evaluate", "predict")
+_ACTIONS = {"plugin": ("list",), "sweep": ("status", "resume", "stop", "report")}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -68,8 +69,8 @@ def _words_after(verb: str, typed: str) -> list[str]:
         words += KINDS
     elif verb == "info" and len(given) == 1:
         words += _names(word)
-    elif verb == "plugin" and len(given) == 1:
-        words += ["list"]
+    elif len(given) == 1:
+        words += _ACTIONS.get(verb, ())
     return [one for one in words if one.startswith(word)]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from labkeras.lazy import exports
 
 if TYPE_CHECKING:
+    from labkeras.experiment.config.about import about as about
     from labkeras.experiment.config.composition import compose as compose
     from labkeras.experiment.config.loading import instantiate as instantiate
     from labkeras.experiment.config.loading import load_config as load_config

@@ -32,6 +32,9 @@ def completed(line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         ("labkeras info experiment/", {"experiment/digits_mlp"}),
         ("labkeras info digits_", {"digits_mlp", "digits_cnn"}),
         ("labkeras info --j", {"--json"}),
+        ("labkeras plugin ", {"list"}),
+        ("labkeras sweep ", {"status", "resume"}),
+        ("labkeras validate optimizer=ad", {"optimizer=adam", "optimizer=adamw"}),
     ],
 )
 def test_verbs_groups_options_and_keys_are_completed(
