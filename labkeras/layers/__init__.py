@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from labkeras.layers.core.dense import Dense as Dense
     from labkeras.layers.core.einsum_dense import EinsumDense as EinsumDense
     from labkeras.layers.core.embedding import Embedding as Embedding
+    from labkeras.layers.image_preprocessing.random_translation import RandomTranslation as RandomTranslation
     from labkeras.layers.input_spec import InputSpec as InputSpec
     from labkeras.layers.layer import Layer as Layer
     from labkeras.layers.merging.add import Add as Add
@@ -28,18 +29,17 @@ if TYPE_CHECKING:
     from labkeras.layers.pooling.global_average_pooling2d import GlobalAveragePooling2D as GlobalAvgPool2D  # noqa: F401  # Keras's second name
     from labkeras.layers.pooling.max_pooling2d import MaxPooling2D as MaxPool2D  # noqa: F401  # Keras's second name
     from labkeras.layers.pooling.max_pooling2d import MaxPooling2D as MaxPooling2D
-    from labkeras.layers.preprocessing.random_translation import RandomTranslation as RandomTranslation
     from labkeras.layers.preprocessing.rescaling import Rescaling as Rescaling
     from labkeras.layers.regularization.dropout import Dropout as Dropout
     from labkeras.layers.reshaping.flatten import Flatten as Flatten
     from labkeras.layers.reshaping.reshape import Reshape as Reshape
     from labkeras.layers.rnn.gru import GRU as GRU
-    from labkeras.layers.rnn.gru_cell import GRUCell as GRUCell
+    from labkeras.layers.rnn.gru import GRUCell as GRUCell
     from labkeras.layers.rnn.lstm import LSTM as LSTM
     from labkeras.layers.rnn.lstm import LSTMCell as LSTMCell
     from labkeras.layers.rnn.rnn import RNN as RNN
     from labkeras.layers.rnn.simple_rnn import SimpleRNN as SimpleRNN
-    from labkeras.layers.rnn.simple_rnn_cell import SimpleRNNCell as SimpleRNNCell
+    from labkeras.layers.rnn.simple_rnn import SimpleRNNCell as SimpleRNNCell
     from labkeras.layers.rnn.stacked_rnn_cells import StackedRNNCells as StackedRNNCells
 
 __all__, __getattr__, __dir__ = exports(__name__)

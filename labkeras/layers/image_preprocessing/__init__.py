@@ -1,0 +1,1 @@
+"""Layers that change images at random, against learning by heart."""
