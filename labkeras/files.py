@@ -4,12 +4,15 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, Any, Literal, overload
 
 from labkeras.errors import InvalidArgumentError
 
-__all__ = ["atomic_write"]
+__all__ = ["atomic_write", "without_waiting"]
+
+_waits: ContextVar[bool] = ContextVar("_waits", default=True)
 
 
 @overload
@@ -44,7 +47,17 @@ def atomic_write(
     """
     if mode not in ("w", "wb"):
         raise InvalidArgumentError(f"`mode` must be 'w' or 'wb'. Received: mode={mode!r}")
-    return _replacing(Path(os.path.realpath(path)), binary=mode == "wb", durable=durable)
+    return _replacing(Path(os.path.realpath(path)), binary=mode == "wb", durable=durable and _waits.get())
+
+
+@contextmanager
+def without_waiting() -> Iterator[None]:
+    """Within it, `atomic_write` waits for no disk, whoever calls it: what is written is only there to be copied."""
+    token = _waits.set(False)
+    try:
+        yield
+    finally:
+        _waits.reset(token)
 
 
 @contextmanager

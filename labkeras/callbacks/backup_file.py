@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from labkeras.errors import FileFormatError, SerializationError
-from labkeras.files import atomic_write
+from labkeras.files import atomic_write, without_waiting
 
 __all__ = ["Backup", "read_backup", "remove_leftovers", "write_backup"]
 
@@ -47,7 +47,8 @@ def write_backup(path: Path, model: Any, state: dict[str, Any]) -> None:
     arrays: list[np.ndarray[Any, Any]] = []
     text = json.dumps(_written(state, arrays, "state"))
     with _scratch(path.parent) as weights:
-        model.save_weights(weights)
+        with without_waiting():
+            model.save_weights(weights)
         with atomic_write(path, "wb") as file, zipfile.ZipFile(file, "w") as archive:
             archive.writestr(_STATE, text)
             for index, array in enumerate(arrays):

@@ -13,7 +13,8 @@ class CheckpointOptions:
     """When checkpoints are made, beside the one at the end of training and the one when a run has to stop.
 
     Args:
-        every_seconds: after the first batch that ends so long after the last one; null for not by time.
+        every_seconds: after the first batch that ends so long after the last one, or twenty times as long as that one
+            took if that is longer; 0 for after each batch; null for not by time.
         every_epochs: after so many epochs; null for not by epochs.
         every_batches: after so many batches; null for not by batches.
         keep: how many of the last are kept; with 2 or more, a run goes on though the last one is damaged.

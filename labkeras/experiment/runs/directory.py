@@ -173,7 +173,7 @@ class RunDirectory:
         with atomic_write(self.path / _CONFIG) as file:
             yaml.dump(dict(config), file, Dumper=_DUMPER, sort_keys=False, allow_unicode=True)
         (self.path / "hydra").mkdir(exist_ok=True)
-        with atomic_write(self.path / "hydra" / "overrides.yaml") as file:
+        with atomic_write(self.path / "hydra" / "overrides.yaml", durable=False) as file:
             yaml.dump(list(overrides), file, Dumper=_DUMPER, allow_unicode=True)
 
     def config(self) -> dict[str, Any]:

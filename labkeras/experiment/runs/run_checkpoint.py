@@ -38,6 +38,7 @@ LAST = "last.json"
 BEST = "best.json"
 """The pointer to the best model."""
 
+_TIMES_AS_LONG = 20
 _NAME = re.compile(r"(\d{6,})-epoch(\d+)-batch(\d+)\.zip")
 
 
@@ -218,7 +219,11 @@ class RunCheckpoint(BackupAndRestore):
 
     def _begin_interval(self) -> None:
         seconds = self._options.every_seconds
-        self._next_by_time = float("inf") if seconds is None else time.monotonic() + seconds
+        if seconds is None:
+            return
+        # Saving a large model takes seconds: it is to get no more than a twentieth of the time.
+        spent = self.seconds[-1] if self.seconds else 0.0
+        self._next_by_time = time.monotonic() + max(float(seconds), _TIMES_AS_LONG * spent if seconds else 0.0)
 
     def _write(self, state: dict[str, Any]) -> None:
         start = time.perf_counter()
