@@ -265,7 +265,7 @@ def _given_to(name: str, plan: Plan, data: DataSpec | None, path: str, faults: l
     if data is None:
         return None
     if isinstance(data.x, ArraySpec):
-        if len(plan.inputs) == 1:
+        if len(plan.inputs) <= 1:
             return data.x
         faults.append(f"{path}: the model has {len(plan.inputs)} inputs, and the data is one array")
         return None
