@@ -31,6 +31,12 @@ def test_an_argument_that_must_be_given_has_no_default(capsys: pytest.CaptureFix
     assert "=" not in line
 
 
+def test_an_argument_that_takes_a_component_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    text = shown(capsys, "layer/dense")
+    assert "  activation: activation = None\n" in text
+    assert "  kernel_initializer: initializer = 'glorot_uniform'\n" in text
+
+
 def test_an_option_is_shown_with_its_file(capsys: pytest.CaptureFixture[str]) -> None:
     text = shown(capsys, "experiment/digits_mlp")
     assert "conf/experiment/digits_mlp.yaml" in text

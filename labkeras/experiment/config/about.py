@@ -23,6 +23,9 @@ from labkeras.registry import KINDS, Entry, registry_of
 __all__ = ["Argument", "Component", "Found", "Group", "Option", "about", "comment_of", "words_for"]
 
 
+_COMPONENT_WORDS = ("activation", "initializer", "regularizer", "constraint", "optimizer")
+
+
 @dataclass(frozen=True)
 class Argument:
     """What a component can be given.
@@ -220,7 +223,11 @@ def _component(kind: str | None, name: str) -> Component | None:
 def _argument(parameter: Parameter) -> Argument:
     plain = plain_default(parameter)
     default = None if parameter.required else repr(parameter.default) if plain is REQUIRED else plain
-    return Argument(parameter.name, type_of(parameter.hint), parameter.required, default, parameter.summary)
+    word = parameter.name.rpartition("_")[2]
+    kind = type_of(parameter.hint)
+    # Such an argument takes a name, a node or an object, which a hint can hardly say.
+    shown = word if kind == "Any" and word in _COMPONENT_WORDS else kind
+    return Argument(parameter.name, shown, parameter.required, default, parameter.summary)
 
 
 def _version(entry: Entry) -> str:

@@ -46,7 +46,7 @@ def example_of(kind: str, name: str) -> list[str]:
 
     Example:
         >>> example_of("optimizers", "sgd")
-        ['optimizer=sgd', 'optimizer.momentum=0.0']
+        ['optimizer=sgd', 'optimizer.learning_rate=0.01']
     """
     if kind == "activations":
         return [f"model.layers.h1.activation={name}"]

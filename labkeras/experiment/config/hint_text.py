@@ -75,8 +75,8 @@ def type_of(hint: Any) -> str:
     """A type hint for people: as text, bounds in words, classes without their modules.
 
     Example:
-        >>> type_of(Annotated[float, Range(0, 1)] | Initializer | None)
-        'float in [0, 1] | Initializer | None'
+        >>> type_of(Annotated[float, Range(0, 1)] | Range | None)
+        'float in [0, 1] | Range | None'
     """
     text = re.sub(r"Annotated\[\w+, Range\([^()]*\)\]", lambda found: _bounded(found[0]), text_of(hint))
     # What stands in quotes is a member of a Literal.

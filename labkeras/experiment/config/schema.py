@@ -91,7 +91,7 @@ def schema_of(component: Callable[..., Any]) -> Schema:
             allowed = listed if allowed is None else allowed & listed
     summaries = _summaries(component)
     parameters = {name: replace(found[name], summary=summaries.get(name, "")) for name in found}
-    return Schema(parameters, (inspect.getdoc(component) or "").strip().partition("\n")[0])
+    return Schema(parameters, inspect.cleandoc(component.__doc__ or "").partition("\n")[0])
 
 
 def plain_default(parameter: Parameter) -> Any:
