@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
 from labkeras.cli.main import main
+from labkeras.datasets import digits
 from labkeras.errors import ConfigError, RunDirectoryError
 from labkeras.experiment import compose, run
 from labkeras.experiment.runs.comparing import compare_runs
 from labkeras.experiment.runs.directory import RunDirectory, find_run
+from labkeras.experiment.runs.evaluating import evaluate_run
 from labkeras.experiment.runs.listing import list_runs
 from labkeras.experiment.runs.promoting import promote
 from labkeras.experiment.runs.reproducing import reproduce
@@ -225,6 +228,62 @@ def test_what_differs_is_named_with_its_epoch_and_the_environment(
     text = capsys.readouterr().out
     assert "differs from epoch 2" in text
     assert "packages.torch: 1.0 →" in text
+
+
+# --- evaluating and predicting ----------------------------------------------------------------------------------------
+
+
+def test_a_run_is_evaluated_as_it_tested_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    result = find_run("runs/a/second").result() or {}
+    found = json.loads(output(capsys, "evaluate", "run=runs/a/second", "--json"))
+    assert found == {name.removeprefix("test_"): value for name, value in result.items() if name.startswith("test_")}
+    written = json.loads(Path("runs/a/second/evaluations/test-last.json").read_text())
+    assert written["results"] == found
+    text = output(capsys, "evaluate", "run=runs/a/second", "on=train", "fit.batch_size=100", "out=results.json")
+    assert text.startswith("train accuracy: 0.")
+    assert json.loads(Path("results.json").read_text())["overrides"] == ["fit.batch_size=100"]
+
+
+def test_predictions_are_those_that_the_run_was_tested_with(capsys: pytest.CaptureFixture[str]) -> None:
+    assert output(capsys, "predict", "run=runs/a/first", "out=predicted") == "predicted/test.npy\n"
+    scores = np.load("predicted/test.npy")
+    (_, _), (_, y_test) = digits.load_data()
+    assert scores.shape == (len(y_test), 10)
+    accuracy = (find_run("runs/a/first").result() or {})["test_accuracy"]
+    assert (scores.argmax(1) == y_test).mean() == pytest.approx(accuracy, abs=1e-6)
+
+
+def test_the_best_model_is_another_than_the_last(tmp_path: Path) -> None:
+    overrides = ["experiment=digits_mlp", "fit.epochs=2", "fit.verbose=0", "trainer=cpu", "logger=none", "monitor=loss"]
+    overrides += ["mode=max"]  # so that the first epoch is the best
+    run(compose(overrides), overrides, tmp_path / "run")
+    made = find_run(tmp_path / "run")
+    best, last = (evaluate_run(made, checkpoint=name) for name in ("best", "last"))
+    assert best["loss"] > last["loss"]
+    assert evaluate_run(made, checkpoint="checkpoints/best.keras") == best
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["evaluate"], "name the run: labkeras evaluate run=latest"),
+        (["evaluate", "run=runs/a/first", "on=tset"], "on=tset: expected test or train or validation"),
+        (["evaluate", "run=runs/a/first", "on=validation"], "the data has no such part; it has test, train"),
+        (["evaluate", "run=runs/a/first", "checkpoint=best"], "the run has no such checkpoint; it has "),
+        (["evaluate", "run=runs/a/first", "fit.batchsize=3"], "Did you mean 'fit.batch_size'"),
+        (["evaluate", "run=runs/a/first", "fit.batch_size=many"], "fit.batch_size='many'"),
+        (["evaluate", "run=runs/a/first", "data=digist"], "Did you mean 'digits'"),
+        (["predict", "run=runs/a/first", "seed=1,2"], "several values are a sweep"),
+        (["predict", "run=nowhere"], "there is no such run"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_said_in_a_sentence(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    errors = capsys.readouterr().err
+    assert said in errors
+    assert "Traceback" not in errors
 
 
 # --- what is not there ------------------------------------------------------------------------------------------------
