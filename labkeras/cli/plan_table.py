@@ -1,20 +1,20 @@
 """What a run will be, as a table: its layers, and about how much memory it takes."""
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
-from labkeras.experiment.model.forecast import Forecast
-from labkeras.experiment.model.symbolic import TensorSpec
+if TYPE_CHECKING:
+    from labkeras.experiment.model.forecast import Forecast  # imports torch, which faults in a config do without
 
 __all__ = ["brief", "print_forecast"]
 
 _MEGABYTE = 1_000_000
 
 
-def brief(forecast: Forecast) -> list[str]:
+def brief(forecast: "Forecast") -> list[str]:
     """What a run will be, in two lines."""
     memory = forecast.memory
     parts = [("weights", memory.weights), ("gradients", memory.gradients), ("optimizer", memory.optimizer)]
@@ -32,7 +32,7 @@ def brief(forecast: Forecast) -> list[str]:
     ]
 
 
-def print_forecast(forecast: Forecast) -> None:
+def print_forecast(forecast: "Forecast") -> None:
     """Prints the layers with their shapes and weights, and the memory."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title, justify in (("name", "left"), ("layer", "left"), ("output", "left"), ("parameters", "right")):
@@ -48,13 +48,11 @@ def print_forecast(forecast: Forecast) -> None:
 
 
 def _shape(structure: Any) -> str:
-    if isinstance(structure, TensorSpec):
-        return str(structure.shape)
     if isinstance(structure, dict):
         return ", ".join(f"{key}: {_shape(value)}" for key, value in structure.items())
     if isinstance(structure, list | tuple):
         return ", ".join(_shape(one) for one in structure)
-    return "?"
+    return "?" if structure is None else str(structure.shape)
 
 
 def _megabytes(size: int) -> str:

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from labkeras import experiment  # its forecast imports torch, which faults in a config do without
 from labkeras.cli.plan_table import brief
 from labkeras.errors import ConfigError, PluginError
 from labkeras.experiment.config.composition import examine
 from labkeras.experiment.config.hydra_session import CONFIG_NAME
-from labkeras.experiment.model.forecast import forecast
 from labkeras.experiment.sweeps.plan import plan_of
 from labkeras.experiment.sweeps.request import SweepRequest
 
@@ -66,7 +66,7 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
     found = examine(options.overrides, config_name=options.config_name, config_dir=options.config_dir)
     if found.faults or found.config is None:
         raise ConfigError(found.faults)
-    will_be = forecast(found.config)
+    will_be = experiment.forecast(found.config)
     return {"text": ["valid: 1 run", *brief(will_be)], "json": {"runs": 1, "forecast": will_be.as_dict()}}
 
 
@@ -77,7 +77,9 @@ def _sweep(options: argparse.Namespace) -> dict[str, Any]:
     points, total = plan.space.size(), plan.total()
     size = "a space without end of points" if points is None else f"{points:,} points"
     trials = "as many trials as the limits allow" if total is None else f"{total:,} trials"
-    will_be = forecast({key: value for key, value in plan.config.items() if key not in ("sweep_dir", "run_dir")})
+    will_be = experiment.forecast(
+        {key: value for key, value in plan.config.items() if key not in ("sweep_dir", "run_dir")}
+    )
     text = [f"valid: {trials} of {size}, by {plan.options.sampler}", "the first:", *brief(will_be)]
     return {
         "text": text,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from labkeras.cli.main import main
-from tests.helpers.processes import run_labkeras
+from tests.helpers.processes import run_labkeras, run_python
 
 
 def test_a_right_run_is_valid_and_its_size_is_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,3 +66,14 @@ def test_nothing_is_written(tmp_path: Path) -> None:
     outcome = run_labkeras(tmp_path, "validate", "experiment=digits_mlp")
     assert outcome.returncode == 0, outcome.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fault_that_needs_no_torch_is_told_without_it(tmp_path: Path) -> None:
+    program = """
+import sys
+from labkeras.cli.main import main
+code = main(["validate", "fit.epochs=0", "optimizer.lr=1", "model.layers.h1.units=abc"])
+sys.exit("imported torch" if "torch" in sys.modules else code)
+"""
+    outcome = run_python(tmp_path, "-c", program)
+    assert outcome.returncode == 2, outcome.stderr
