@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from labkeras.errors import InvalidArgumentError
-from labkeras.files import atomic_write
+from labkeras.files import atomic_write, without_waiting
 
 
 def test_text_is_written_in_utf8_with_unix_line_ends(tmp_path: Path) -> None:
@@ -85,3 +85,17 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 def test_only_writing_modes_are_taken(tmp_path: Path) -> None:
     with pytest.raises(InvalidArgumentError, match=r"'w' or 'wb'\. Received: mode='a'"):
         atomic_write(tmp_path / "a.txt", "a")  # type: ignore[call-overload]
+
+
+def test_what_is_only_copied_waits_for_no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[int] = []
+    monkeypatch.setattr(os, "fsync", waited.append)
+    with without_waiting(), atomic_write(tmp_path / "a") as file:
+        file.write("1")
+    with atomic_write(tmp_path / "b", durable=False) as file:
+        file.write("2")
+    assert waited == []
+    with atomic_write(tmp_path / "c") as file:
+        file.write("3")
+    assert len(waited) == 2
+    assert [(tmp_path / name).read_text() for name in "abc"] == ["1", "2", "3"]

@@ -95,8 +95,7 @@ class Batches:
     def forget_first(self) -> None:
         """Lets the next epoch begin anew though its first batch was fetched, unless it can be fetched only once."""
         if self._begun is not None and not self.has_one_pass:
-            running, self._running, self._begun = self._running, None, None
-            close(running)
+            self.close()
 
     def place(self) -> dict[str, Any]:
         """Where the data stands before an epoch: arrays and numbers, for a program that takes the training up again."""

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+import labkeras
 from labkeras import optimizers
 from labkeras.callbacks import BackupAndRestore, Callback, CallbackList, History, LambdaCallback
 from labkeras.callbacks.backup_file import read_backup, write_backup
@@ -399,7 +400,7 @@ def test_a_write_that_fails_leaves_the_last_backup_and_nothing_else(
                 break
         assert read_backup(tmp_path / "latest.zip").state["epoch"] in (1, 2)
         assert set(os.listdir(tmp_path)) <= {"latest.zip", "previous.zip"}
-    assert failed >= 2
+    assert failed >= (1 if call == "open" else 2)
     assert read_backup(tmp_path / "latest.zip").state["epoch"] == 2
 
 
@@ -523,3 +524,48 @@ def test_batch_hooks_are_needed_for_backups_by_batch_alone(tmp_path: Path) -> No
     assert not backing_up(tmp_path, save_freq=3).needs_batch_hooks("test")
     assert not backing_up(tmp_path).needs_batch_hooks("train")
     assert not backing_up(tmp_path, save_freq=False).needs_batch_hooks("train")
+
+
+# --- data that does not begin as it did -------------------------------------------------------------------------------
+
+
+class _Waits(labkeras.Model):
+    """Gets its weights from the first batch, which is fetched before the run goes on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden = labkeras.layers.Dense(5, activation="relu")
+        self.drop = labkeras.layers.Dropout(0.5)
+        self.out = labkeras.layers.Dense(1)
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        return self.out(self.drop(self.hidden(x), training=training))
+
+
+def _waiting_run(folder: Path, source: str, dies: tuple[int, int] | None) -> tuple[Any, Any]:
+    labkeras.utils.set_random_seed(4)
+    x, y = np.random.default_rng(0).normal(size=(2, 40, 3)).astype("float32")
+    rows = torch.utils.data.TensorDataset(torch.from_numpy(x), torch.from_numpy(y[:, :1]))
+    data: dict[str, Any] = {"x": x, "y": y[:, :1], "batch_size": 8}
+    if source == "generator":
+        own = torch.Generator().manual_seed(9)
+        data = {"x": torch.utils.data.DataLoader(rows, 8, shuffle=True, generator=own)}
+    if source == "part":
+        data["steps_per_epoch"] = 3
+    callbacks: list[Callback] = [BackupAndRestore(folder, save_freq=2)]
+    if dies is not None:
+        callbacks.append(dies_at(*dies))
+    model = _Waits()
+    model.compile("adam", "mse")
+    history = model.fit(**data, epochs=5, verbose=0, callbacks=callbacks)
+    return model, history
+
+
+@pytest.mark.filterwarnings("ignore:the data ended after")
+@pytest.mark.parametrize("source", ["arrays", "generator", "part"])
+@pytest.mark.parametrize("moment", [(0, 2), (1, 1), (3, 0)])
+def test_data_goes_on_where_it_stood(tmp_path: Path, source: str, moment: tuple[int, int]) -> None:
+    whole = _waiting_run(tmp_path / "whole", source, None)
+    with pytest.raises(InterruptionError):
+        _waiting_run(tmp_path / "broken", source, moment)
+    assert_same_run(_waiting_run(tmp_path / "broken", source, None), whole)
