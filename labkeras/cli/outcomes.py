@@ -1,5 +1,6 @@
 """How a command ends: results to standard output, faults to standard error, an exit code for each."""
 
+import csv
 import os
 import shlex
 import shutil
@@ -9,10 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.table import Table
+
 from labkeras.errors import LabkerasError, exit_code_of
+from labkeras.experiment.runs.directory import RunDirectory
 from labkeras.experiment.sweeps.request import SweepResult
 
-__all__ = ["finished", "outcome", "program", "short", "sweep_finished"]
+__all__ = ["finished", "outcome", "overfitted", "profiled", "program", "short", "sweep_finished"]
 
 _NOT_AGAIN = ("run_dir=", "resume=", "optimizer.learning_rate=")  # what does not go with a sweep over learning rates
 
@@ -52,6 +57,29 @@ def finished(result: Mapping[str, Any], overrides: Sequence[str]) -> None:
     print(f"  {program('tensorboard')} --logdir {folder}")
     again = [shlex.quote(line) for line in overrides if not line.startswith(_NOT_AGAIN)]
     print(" ".join([f"  {program('labkeras')} train -m", *again, "optimizer.learning_rate=0.01,0.003,0.001"]))
+
+
+def overfitted(result: Mapping[str, Any]) -> int:
+    """Says whether the model learnt the few samples of `debug=overfit`; returns the exit code."""
+    from labkeras.experiment.runs.debugging import overfit_verdict  # imports torch, which other commands do without
+
+    learnt, sentence = overfit_verdict(RunDirectory(Path(result["run_dir"])).metrics())
+    print(sentence)
+    return 0 if learnt else 1
+
+
+def profiled(result: Mapping[str, Any]) -> None:
+    """Shows what `debug=profile` measured."""
+    folder = Path(result["run_dir"]) / "profile"
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    with (folder / "layers.csv").open(encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    for title, name in zip(("layer", "calls a step", "ms a step", "share"), header, strict=True):
+        table.add_column(title, justify="left" if name == "layer" else "right")
+    for layer, calls, milliseconds, share in rows:
+        table.add_row(layer, calls, f"{float(milliseconds):.3f}", f"{float(share):.1%}")
+    Console(highlight=False).print(table)
+    print(f"\ntrace, for https://ui.perfetto.dev: {short(str(folder / 'trace.json'))}")
 
 
 def sweep_finished(swept: SweepResult) -> None:

@@ -103,10 +103,17 @@ def train(
     if found.faults or found.config is None:
         raise ConfigError(found.faults)
     config = found.config
-    if config.get("debug") == "plan":
+    debug = config.get("debug")
+    if debug == "plan":
         return _show_plan(config)
     result = experiment.run(config, overrides, resume=bool(config.get("resume")), command=command)
-    if "run_dir" in result:  # otherwise another process of a distributed run: the first one speaks
+    if "run_dir" not in result:  # another process of a distributed run: the first one speaks
+        return 0
+    if debug == "overfit":
+        return outcomes.overfitted(result)
+    if debug == "profile":
+        outcomes.profiled(result)
+    else:
         outcomes.finished(result, overrides)
     return 0
 

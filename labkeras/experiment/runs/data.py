@@ -1,11 +1,13 @@
 """The data of a run: what the config's data set gives, whatever its form."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from torch.utils.data import DataLoader, Dataset
 
+from labkeras import nest
 from labkeras.errors import DataError
 from labkeras.experiment.config.components import build
 from labkeras.training.iterables import is_data_module
@@ -37,6 +39,20 @@ class RunData:
     def is_arrays(self) -> bool:
         """Whether it is arrays, in which `fit` finds its own batches."""
         return not _makes_batches(self.x)
+
+    def first(self, count: int) -> "RunData":
+        """The first samples to train on, and nothing else.
+
+        Raises:
+            DataError: if the data is no arrays, whose samples could be counted out.
+        """
+        if not self.is_arrays:
+            raise DataError(
+                f"debug=overfit takes the first {count} samples, which only arrays have. "
+                f"Received: a {type(self.x).__name__}"
+            )
+        cut = functools.partial(nest.map_structure, lambda array: array[:count])
+        return RunData(cut(self.x), None if self.y is None else cut(self.y))
 
     def parts(self) -> tuple[Any, ...]:
         """All of it, in a fixed order."""

@@ -9,7 +9,7 @@ from labkeras.experiment.runs.directory import RunDirectory
 
 __all__ = ["check_same_config", "config_of_run", "cut_back"]
 
-_NOT_OF_RUN = ("resume", "sweep_dir", "sweeper", "launcher", "debug")
+_NOT_OF_RUN = ("resume", "sweep_dir", "sweeper", "launcher")
 # What a run may go on with in another form: where it runs, how often it says so, how long it takes.
 _MAY_DIFFER = ("run_dir", "name", "checkpoint", "trainer", "fit.epochs", "fit.verbose")
 _EVENTS = "events.out.tfevents.*"

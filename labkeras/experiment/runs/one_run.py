@@ -18,6 +18,7 @@ from labkeras.experiment.config.validation import checked
 from labkeras.experiment.runs.checkpointing import CheckpointOptions
 from labkeras.experiment.runs.compiling import compiled_model, given
 from labkeras.experiment.runs.data import RunData, load_data
+from labkeras.experiment.runs.debugging import OVERFIT_SAMPLES, LayerProfiler
 from labkeras.experiment.runs.directory import RunDirectory
 from labkeras.experiment.runs.failures import failure_of
 from labkeras.experiment.runs.fingerprint import fingerprint
@@ -200,6 +201,8 @@ class _Job:
         """Trains and tests; returns the test results."""
         with self._timing("data"), self.stopping.at_once():
             data = load_data(self.config["data"])
+            if self.config.get("debug") == "overfit":
+                data = data.first(OVERFIT_SAMPLES)
             if self.record is not None:
                 self.record.running(data=self._checked(fingerprint(data)))
         trainer = given(self.config.get("trainer")) or None
@@ -341,6 +344,8 @@ def _job(
     for group in ("callbacks", "logger"):
         for name, node in (config.get(group) or {}).items():
             callbacks.append(build("callbacks", _within(folder.path, node), f"{group}.{name}"))
+    if config.get("debug") == "profile":
+        callbacks.append(LayerProfiler(folder.path / "profile"))
     options = config.get("checkpoint", {})
     checkpoint = RunCheckpoint(
         folder.checkpoints,

@@ -23,7 +23,7 @@ __all__ = ["promote"]
 _FOLDER = Path("conf")
 _NAME = re.compile(r"[A-Za-z_][\w-]*")
 # Of a preset: a folder is one run's; the name is the preset's.
-_NOT_OF_PRESET = ("run_dir", "name", "resume", "sweep_dir", "sweeper", "launcher")
+_NOT_OF_PRESET = ("run_dir", "name", "resume", "sweep_dir", "sweeper", "launcher", "debug")
 
 
 def promote(run: RunDirectory, name: str, *, folder: str | Path = _FOLDER, force: bool = False) -> Path:
