@@ -146,7 +146,10 @@ def config_of_trial(plan: SweepPlan, overrides: Sequence[str]) -> dict[str, Any]
     config, _, faults = plan.composer.values(overrides)
     if config is None or faults:
         raise ConfigError(faults)
-    return {key: value for key, value in config.items() if key not in _OF_THE_SWEEP}
+    config = {key: value for key, value in config.items() if key not in _OF_THE_SWEEP}
+    if isinstance(config.get("fit"), Mapping) and config["fit"].get("verbose") == "auto":
+        config["fit"] = {**config["fit"], "verbose": 0}  # the sweep shows how all of them go
+    return config
 
 
 def what_changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -120,6 +120,7 @@ def test_a_grid_is_run_in_order_and_written_down() -> None:
     assert (job["trial"], job["attempt"], job["config"]["seed"]) == (3, 1, 1)
     assert job["overrides"] == [*BASE, "seed=1", "optimizer.learning_rate=0.01"]
     assert not {"sweeper", "launcher", "sweep_dir"} & set(job["config"])
+    assert job["config"]["fit"]["verbose"] == 0  # unless the user says what trials print
 
 
 def test_without_sweep_dir_each_sweep_has_a_new_folder_and_tells_how_to_go_on() -> None:
