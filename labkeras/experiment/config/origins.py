@@ -147,21 +147,26 @@ class Origins:
             chain.append(Origin("run", "named after its experiment", values[key]))
         return chain
 
-    def located(self, fault: str) -> str:
-        """A sentence about a key, with who set that key behind it."""
+    def located(self, fault: str, values: Mapping[str, Any] | None = None) -> str:
+        """A sentence about a key, with who set that key behind it.
+
+        Args:
+            fault: the sentence.
+            values: the config, as for `chain`; without it defaults of signatures are not told.
+        """
         for override in self._overrides:
             if fault.startswith(f"{override.input_line}: "):
                 return f"{fault} [{_COMMAND_LINE}]"
         found = _KEY.match(fault)
-        where = None if found is None else self._nearest(found[1])
+        where = None if found is None else self._nearest(found[1], values or {})
         return fault if where is None else f"{fault} [{where}]"
 
-    def _nearest(self, key: str) -> str | None:
+    def _nearest(self, key: str, values: Mapping[str, Any]) -> str | None:
         """Who set a key, or the mapping that it is in."""
         parts = re.sub(r"\[(\d+)\]", r".\1", key).split(".")
         for count in range(len(parts), 0, -1):
             at = ".".join(parts[:count])
-            chain = [*self._options(at), *self._in_files(at), *self._overriding(at)]
+            chain = self.chain(at, values if count == len(parts) else {})
             if chain:
                 last = chain[-1]
                 return f"{self._line(at)} {_COMMAND_LINE}" if last.kind == "override" else last.where

@@ -45,7 +45,10 @@ def validate_points(
             folders.setdefault(values.get("run_dir"), []).append(number)
         for fault in dict.fromkeys(faults):
             found.setdefault(fault, []).append(number)
-    said = [_said(composer.origins(points[at[0]]).located(fault), at, points) for fault, at in found.items()]
+    said = []
+    for fault, at in found.items():
+        values = composer.values(points[at[0]])[0]
+        said.append(_said(composer.origins(points[at[0]]).located(fault, values), at, points))
     return [*said, *_shared(folders)]
 
 

@@ -96,10 +96,14 @@ class Outcome:
 
 
 @contextmanager
-def untouched() -> Iterator[None]:
-    """Within it, what is made takes no memory; after it, random numbers and automatic names go on as if nothing was."""
+def untouched(device: str = "meta") -> Iterator[None]:
+    """Within it, what is made takes no memory; after it, random numbers and automatic names go on as if nothing was.
+
+    Args:
+        device: where tensors are made: "meta" has shapes and no values.
+    """
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    with names_kept(), warnings.catch_warnings(), torch.device("meta"), torch.no_grad():
+    with names_kept(), warnings.catch_warnings(), torch.device(device), torch.no_grad():
         warnings.simplefilter("ignore")
         try:
             yield

@@ -1,6 +1,7 @@
-"""Whether losses and metrics can compare what a model gives with what a data set holds, tried without values."""
+"""Whether losses and metrics can compare what a model gives with what a data set holds; neither is there yet."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from labkeras.experiment.model.symbolic import TensorSpec, is_inconclusive, unto
 __all__ = ["Comparisons"]
 
 _BATCH, _UNKNOWN = 6, 5  # sizes for what has none; different ones, so that the two are not taken for each other
+_MOST_VALUES = 1_000_000
 # Losses that take the number of a class in place of a vector.
 _SPARSE = ("SparseCategoricalCrossentropy",)
 _BINARY = ("BinaryCrossentropy", "BinaryFocalCrossentropy")
@@ -24,7 +26,7 @@ _OF_OTHER_SHAPES = (*_SPARSE, "CTC")
 
 
 class Comparisons:
-    """Applies losses and metrics to outputs and targets without values, each pair once."""
+    """Applies losses and metrics to outputs and targets that have shapes alone, each pair once."""
 
     def __init__(self) -> None:
         self._known: dict[str, list[str]] = {}
@@ -47,8 +49,14 @@ class Comparisons:
     def _tried(self, kind: str, path: str, node: Mapping[str, Any], output: TensorSpec, target: ArraySpec) -> list[str]:
         key = repr((kind, path, node, output, target))
         if key not in self._known:
-            with untouched():
-                self._known[key] = list(_faults(kind, path, node, output, target))
+            faults: list[str] = []
+            # A few values are faster than none, for which torch loads a compiler; but they may be at fault themselves.
+            for device in ("cpu", "meta") if _count(output, target) <= _MOST_VALUES else ("meta",):
+                with untouched(device):
+                    faults = _faults(kind, path, node, output, target)
+                if not faults:
+                    break
+            self._known[key] = faults
         return self._known[key]
 
 
@@ -108,9 +116,18 @@ def _faults(kind: str, path: str, node: Mapping[str, Any], output: TensorSpec, t
 
 
 def _values(spec: TensorSpec) -> torch.Tensor:
-    first, *others = spec.shape or (None,)
-    shape = [_BATCH if first is None else first, *(_UNKNOWN if size is None else size for size in others)]
-    return torch.empty(shape, dtype=to_torch(spec.dtype))
+    """Some values that are numbers of classes, or probabilities."""
+    dtype = to_torch(spec.dtype)
+    return torch.full(_sizes(spec.shape), 0.5 if dtype.is_floating_point else 0, dtype=dtype)
+
+
+def _sizes(shape: Sequence[int | None]) -> list[int]:
+    first, *others = shape or (None,)
+    return [_BATCH if first is None else first, *(_UNKNOWN if size is None else size for size in others)]
+
+
+def _count(output: TensorSpec, target: ArraySpec) -> int:
+    return math.prod(_sizes(output.shape)) + math.prod(_sizes((None, *target.shape)))
 
 
 def _misfit(loss: Any, output: TensorSpec, target: ArraySpec) -> str | None:

@@ -1,7 +1,6 @@
 """From overrides to a config; what does not fit is reported in our words."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -171,24 +170,3 @@ def test_a_fault_in_a_file_is_named(tmp_path: Path, text: str, words: str) -> No
 
 def test_a_missing_primary_config_is_named() -> None:
     assert "no folder of the search path has nothing.yaml" in examine([], config_name="nothing").faults[0]
-
-
-def examined(*overrides: str) -> Any:
-    return examine(overrides, sweep=True)
-
-
-def test_every_point_of_a_sweep_is_examined() -> None:
-    found = examined("optimizer=sgd,admm", "optimizer.learning_rate=0.1,high", "experiment=digits_mlp")
-    assert len(found.faults) == 2  # and not once a point
-    assert "no optimizer is named 'admm'" in found.faults[1] + found.faults[0]
-    assert found.names == ["digits_mlp"]
-
-
-def test_a_sweep_of_right_points_has_no_faults() -> None:
-    found = examined("experiment=digits_mlp,digits_cnn", "seed=range(2)")
-    assert found.faults == []
-    assert found.names == ["digits_mlp", "digits_cnn"]
-
-
-def test_intervals_are_for_other_sweepers() -> None:
-    assert "no intervals" in examined("optimizer.learning_rate=interval(0,1)").faults[0]

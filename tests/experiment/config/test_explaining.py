@@ -158,3 +158,10 @@ def test_a_fault_names_the_override(override: str, end: str) -> None:
     faults = examine(["model=mlp", override]).faults
     assert len(faults) == 1
     assert faults[0].endswith(end)
+
+
+def test_a_fault_names_the_signature_whose_default_it_is() -> None:
+    faults = examine(["callbacks=early_stopping", "fit.validation_split=0", "monitor=loss"]).faults
+    assert len(faults) == 1
+    assert faults[0].startswith("callbacks.early_stopping.monitor='val_loss': nothing is validated")
+    assert faults[0].endswith("[default of early_stopping]")

@@ -1,5 +1,6 @@
 """Components of every kind as options of groups, and as nodes, in configs that Hydra composes."""
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from omegaconf import OmegaConf
 
 from labkeras.experiment.config.components import GROUPS, KEY_OF_KIND, MISSING, parameters_of, plain_default
 from labkeras.experiment.config.composition import compose, examine
+from labkeras.experiment.config.points import validate_points
 from labkeras.experiment.config.schema import REQUIRED
 from labkeras.experiment.config.sources import RegistrySource
 from labkeras.registry import KINDS, registry_of
@@ -72,8 +74,9 @@ def test_options_and_nodes_are_set_without_a_plus(overrides: list[str], key: str
 
 def test_nodes_are_swept() -> None:
     lines = ["optimizer.learning_rate={schedule: cosine_decay, initial_learning_rate: 0.1, decay_steps: 9}"]
-    lines += ["optimizer.learning_rate.alpha=0,0.1", "model.layers.h1.kernel_initializer=he_normal,zeros"]
-    assert examine(lines, sweep=True).faults == []
+    alphas = [f"optimizer.learning_rate.alpha={alpha}" for alpha in (0, 0.1)]
+    initializers = [f"model.layers.h1.kernel_initializer={name}" for name in ("he_normal", "zeros")]
+    assert validate_points(lines, list(product(alphas, initializers))) == []
 
 
 @pytest.mark.parametrize(
