@@ -5,13 +5,14 @@ import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import yaml
 
 from labkeras.errors import RunDirectoryError
-from labkeras.experiment.runs.directory import RunDirectory, new_folder
+from labkeras.experiment.runs.directory import RunDirectory, find_run, new_folder
 
 
 @pytest.fixture(autouse=True)
@@ -97,3 +98,119 @@ def test_a_folder_that_was_not_used_is_taken_away() -> None:
     run = RunDirectory.create("a", None)
     run.discard()
     assert not run.path.exists()
+
+
+# --- runs that are there ----------------------------------------------------------------------------------------------
+
+
+def made(path: str | None = None, name: str | None = "digits") -> RunDirectory:
+    """The folder of a run that began."""
+    run = RunDirectory.create(path, name)
+    run.write_config({"seed": 3}, ["seed=3"])
+    run.write_record({"version": 1, "state": "done"})
+    return run
+
+
+def test_what_was_written_is_read() -> None:
+    made("a").append_metrics({"epoch": 1, "loss": 0.5})
+    run = RunDirectory.open("a")
+    assert run.config() == {"seed": 3}
+    assert run.overrides() == ["seed=3"]
+    assert run.record() == {"version": 1, "state": "done"}
+    assert run.metrics() == [{"epoch": 1, "loss": 0.5}]
+    assert run.result() is None
+    run.write_result({"test_loss": 0.25})
+    assert run.result() == {"test_loss": 0.25}
+
+
+def test_a_row_that_is_being_written_is_left_out() -> None:
+    run = made("a")
+    run.append_metrics({"epoch": 1})
+    with run.metrics_path.open("a") as file:
+        file.write('{"epoch": 2, "lo')
+    assert run.metrics() == [{"epoch": 1}]
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "run.json"])
+def test_a_folder_that_is_no_runs_says_what_it_lacks(name: str) -> None:
+    (made("a").path / name).unlink()
+    with pytest.raises(RunDirectoryError, match=f"has no {name}. Received: run_dir='a'"):
+        RunDirectory.open("a")
+    with pytest.raises(RunDirectoryError, match=r"there is no such folder. Received: run_dir='b'"):
+        RunDirectory.open("b")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "read"),
+    [
+        ("run.json", "{", RunDirectory.record),
+        ("run.json", "[1]", RunDirectory.record),
+        ("result.json", "", RunDirectory.result),
+        ("metrics.jsonl", "{}\n{\n", RunDirectory.metrics),
+        ("config.yaml", "!!python/object/apply:os.mkdir [x]", RunDirectory.config),
+        ("config.yaml", "", RunDirectory.config),
+    ],
+)
+def test_a_damaged_file_is_named(name: str, content: str, read: Any) -> None:
+    run = made("a")
+    (run.path / name).write_text(content)
+    with pytest.raises(RunDirectoryError, match=r"Received: (run_dir=)?'"):
+        read(run)
+
+
+def test_a_run_is_found_by_its_name_in_any_length() -> None:
+    run = made()
+    name = run.path.name
+    for given in (run.path, f"runs/digits/{name}", f"digits/{name}", name):
+        assert find_run(given).path == run.path
+    with pytest.raises(RunDirectoryError, match=r"there is no such run.*Received: run='latest'"):
+        find_run("latest")
+    run.link_latest()
+    assert find_run("latest").path == run.path
+    made(f"runs/other/{name}")
+    with pytest.raises(RunDirectoryError, match=rf"several runs have this name: digits/{name}, other/{name}"):
+        find_run(name)
+
+
+def test_the_latest_run_is_one_below_runs() -> None:
+    run = made()
+    run.link_latest()
+    made("elsewhere").link_latest()
+    trial = made()
+    (trial.path / "job.json").write_text("{}")
+    trial.link_latest()
+    assert find_run("latest").path == run.path
+    assert not list(Path("runs").glob(".*"))
+
+
+def test_a_job_may_wait_in_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "a" / "logs").mkdir(parents=True)
+    (tmp_path / "a" / "job.json").write_text('{"trial": 7}')
+    run = RunDirectory.create("a", None)
+    assert run.is_trial
+    assert run.job() == {"trial": 7}
+    assert made("b").job() is None
+
+
+def test_a_folder_is_claimed_and_locked() -> None:
+    run = RunDirectory.claim("a", None)
+    run.write_record({"state": "running"})
+    assert run.is_running()
+    for resume in (True, False):
+        with pytest.raises(RunDirectoryError, match=f"process {os.getpid()} on .* is working"):
+            RunDirectory.claim("a", None, resume=resume)
+    run.lock.release()
+    with pytest.raises(RunDirectoryError, match="`resume=true` to go on"):
+        RunDirectory.claim("a", None)
+    again = RunDirectory.claim("a", None, resume=True)
+    assert (again.path, again.lock.is_held) == (run.path, True)
+    again.lock.release()
+
+
+def test_somebody_may_ask_a_run_to_stop_and_think_again() -> None:
+    run = made("a")
+    assert run.stop_request() is None
+    run.request_stop("timeout")
+    assert run.stop_request() == "timeout"
+    run.forget_stop_request()
+    assert run.stop_request() is None

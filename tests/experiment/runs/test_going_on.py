@@ -46,10 +46,13 @@ KINDS: dict[str, list[str]] = {
     "stream": overrides("stream"),
     "unbuilt, loader": overrides("loader", "model=unbuilt"),
 }
+QUICK = ("unbuilt", "loader with workers")
 
 
 @pytest.mark.filterwarnings("ignore:the data ended after")  # four batches, three of which make an epoch
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [kind if kind in QUICK else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS]
+)
 @pytest.mark.parametrize("death", ["0:2:error", "1:0:error", "2:2000:error", "2:3:term", "1:1000:term", "3:0:int"])
 def test_it_ends_as_if_it_had_not_been(tmp_path: Path, kind: str, death: str, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = KINDS[kind]
