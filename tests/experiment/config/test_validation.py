@@ -42,8 +42,16 @@ FAULTS: list[tuple[str, Any, str]] = [
     ("optimizer", "adam", "optimizer='adam': expected a mapping that names the optimizer"),
     ("optimizer", {"name": "adam"}, "optimizer.optimizer is missing: it names the optimizer"),
     ("optimizer.optimizer", 3, "optimizer.optimizer=3: expected the name of a optimizer"),
-    ("optimizer.learning_rate", "fast", "optimizer.learning_rate='fast': expected a number of at least 0, or a schedule"),
-    ("optimizer.learning_rate", "???", "optimizer.learning_rate is missing: expected a number of at least 0, or a schedule"),
+    (
+        "optimizer.learning_rate",
+        "fast",
+        "optimizer.learning_rate='fast': expected a number of at least 0, or a schedule",
+    ),
+    (
+        "optimizer.learning_rate",
+        "???",
+        "optimizer.learning_rate is missing: expected a number of at least 0, or a schedule",
+    ),
     (
         "optimizer.learning_rate",
         {"schedule": "cosin"},
