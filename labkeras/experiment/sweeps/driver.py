@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from labkeras.errors import ConfigError
 from labkeras.experiment.launchers.launcher import Job, Launcher
@@ -15,6 +15,7 @@ from labkeras.experiment.sweeps.ledger import LedgerWriter, TrialRecord
 from labkeras.experiment.sweeps.limits import Limits
 from labkeras.experiment.sweeps.metrics_tail import MetricsTail
 from labkeras.experiment.sweeps.names import STOP
+from labkeras.experiment.sweeps.observers import Observer
 from labkeras.experiment.sweeps.options import Objective, SweeperOptions
 from labkeras.experiment.sweeps.orphan import Orphan
 from labkeras.experiment.sweeps.outcomes import FINAL, Outcome, gives_up, is_done, may_be_retried, outcome_of
@@ -23,7 +24,7 @@ from labkeras.experiment.sweeps.samplers import Chooser
 if TYPE_CHECKING:
     from labkeras.experiment.sweeps.study import Study, StudyTrial
 
-__all__ = ["Driver", "Observer"]
+__all__ = ["Driver"]
 
 _SHORTEST_WAIT, _LONGEST_WAIT = 0.02, 0.3
 # A run looks once a second whether it was asked to end.
@@ -31,22 +32,6 @@ _SECONDS_TO_ASK = 2.0
 _SECONDS_TO_END = 2.0
 _SECONDS_FOR_CHECKPOINT = 30.0
 _INTERRUPTED, _PREEMPTED = 130, 75
-
-
-class Observer(Protocol):
-    """Who shows or writes down how a sweep goes."""
-
-    def trial_started(self, record: TrialRecord) -> None:
-        """An attempt begins."""
-
-    def trial_progress(self, number: int, row: dict[str, Any]) -> None:
-        """A running trial has a new row of metrics."""
-
-    def trial_ended(self, record: TrialRecord) -> None:
-        """An attempt ended."""
-
-    def refresh(self) -> None:
-        """Called while the sweep waits."""
 
 
 @dataclass

@@ -17,6 +17,7 @@ from labkeras.experiment.runs.lock import FolderLock
 from labkeras.experiment.sweeps.driver import Driver
 from labkeras.experiment.sweeps.ledger import SPEC, Ledger, LedgerWriter, TrialRecord
 from labkeras.experiment.sweeps.names import LOCK, STOP
+from labkeras.experiment.sweeps.observers import Guarded, Reports
 from labkeras.experiment.sweeps.outcomes import reported_of
 from labkeras.experiment.sweeps.plan import SweepPlan, config_of_trial, plan_of, what_changed
 from labkeras.experiment.sweeps.request import SweepRequest, SweepResult, continuing
@@ -129,6 +130,10 @@ def _driven(request: SweepRequest, plan: SweepPlan, writer: LedgerWriter, launch
 
     reports = ReportWriter(folder, ledger)
     display = Display(ledger, total=plan.total(), mode="none" if request.quiet else plan.options.display)
+    observers = [
+        Guarded(display, "the display"),
+        Guarded(Reports(reports.trial_ended, reports.close), "the report"),
+    ]
     driver = Driver(
         writer=writer,
         launcher=launcher,
@@ -139,14 +144,14 @@ def _driven(request: SweepRequest, plan: SweepPlan, writer: LedgerWriter, launch
         overrides=plan.space.overrides,
         monitor=None if plan.monitor is None else plan.monitor[0],
         study=study,
-        observers=[display, _Reports(reports)],
+        observers=observers,
     )
     try:
         reason = driver.run()
         writer.stop(reason)
     finally:
-        display.close()
-        reports.close()
+        for observer in observers:
+            observer.close()
     return SweepResult(
         folder, ledger, reason, _exit_code(driver, ledger), continuing(_command(request, ledger), folder)
     )
@@ -175,22 +180,3 @@ def _exit_code(driver: Driver, ledger: Ledger) -> int:
     if driver.exit_code is not None:
         return driver.exit_code
     return int(bool(ledger.of_state("failed", "killed", "timeout")))
-
-
-class _Reports:
-    """The reports as one that is told what happens."""
-
-    def __init__(self, writer: ReportWriter) -> None:
-        self._writer = writer
-
-    def trial_started(self, record: TrialRecord) -> None:
-        pass
-
-    def trial_progress(self, number: int, row: dict[str, Any]) -> None:
-        pass
-
-    def trial_ended(self, record: TrialRecord) -> None:
-        self._writer.trial_ended()
-
-    def refresh(self) -> None:
-        pass

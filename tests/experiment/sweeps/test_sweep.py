@@ -385,6 +385,16 @@ def test_a_file_asks_the_sweep_to_stop() -> None:
     assert len(swept([*BASE, "seed=range(9)"]).ledger.trials) == 9
 
 
+def test_a_report_that_fails_ends_no_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Any) -> None:
+        raise ZeroDivisionError("no")
+
+    monkeypatch.setattr("labkeras.experiment.reports.writer.ReportWriter.trial_ended", broken)
+    with pytest.warns(UserWarning, match=r"the report failed .* the sweep goes on\. Received: ZeroDivisionError: no"):
+        result = swept([*BASE, "seed=0,1,2"])
+    assert states(result.ledger) == {"done": 3}
+
+
 @pytest.mark.slow
 def test_a_sweep_imports_optuna_only_if_it_is_needed() -> None:
     program = "import sys; from labkeras.experiment.sweeps import sweep, samplers; sys.exit('optuna' in sys.modules)"
