@@ -18,6 +18,7 @@ VERBS = {
     "resume": "go on with a run that was killed, interrupted or failed, from its last checkpoint",
     "evaluate": "evaluate a run's model: labkeras evaluate run=latest checkpoint=best",
     "predict": "write what a run's model predicts: labkeras predict run=latest",
+    "find": "a learning rate or a batch size to begin with: labkeras find lr experiment=digits_cnn",
     "reproduce": "run a run again, and say whether it came out the same",
     "sweep": "a sweep that there is: labkeras sweep status|resume|stop|report DIR",
     "runs": "the runs that there are: labkeras runs --where 'optimizer.learning_rate<1e-3' --sort best",

@@ -1,0 +1,89 @@
+"""`labkeras find`: what it suggests is sound, and what it cannot do is said."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from labkeras.cli.main import main
+from labkeras.errors import ConfigError
+from labkeras.experiment import compose
+from labkeras.experiment.config.validation import checked
+from labkeras.experiment.runs.finding import _steepest, find_learning_rate
+
+MODEL = ["experiment=digits_mlp", "trainer=cpu"]
+
+
+@pytest.fixture(autouse=True)
+def _in_a_new_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_suggestion_is_where_the_loss_falls_fastest() -> None:
+    rates = np.geomspace(1e-6, 10, 200)
+    losses = 2.3 - 2 / (1 + np.exp(-3 * (np.log10(rates) + 2.5)))  # falls fastest at 10^-2.5
+    assert _steepest(list(rates), list(losses)) == pytest.approx(10**-2.5, rel=0.1)
+    assert _steepest(list(rates), list(np.linspace(1, 2, 200))) is None
+    assert _steepest([0.1, 0.2], [1.0, 0.5]) is None
+
+
+def test_a_range_test_rises_by_a_constant_factor_until_the_loss_explodes() -> None:
+    config = checked(compose([*MODEL, "optimizer=sgd"]))
+    found = find_learning_rate(config, low=1e-5, high=1e5, steps=120)
+    factors = np.asarray(found.rates[1:]) / np.asarray(found.rates[:-1])
+    assert factors == pytest.approx(1e10 ** (1 / 119))
+    assert len(found.rates) < 120  # over before the end, for it exploded
+    assert found.suggestion is not None
+    assert 1e-3 < found.suggestion < 1e2
+
+
+def test_a_suggested_learning_rate_trains(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["find", "lr", *MODEL, "out=found", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    with open("found/learning_rates.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["loss"]) for row in rows] == found["losses"]
+    quick = ["fit.epochs=2", "fit.verbose=0", "callbacks=none", "logger=none", "run_dir=run"]
+    assert main([*MODEL, *quick, f"optimizer.learning_rate={found['suggestion']}"]) == 0
+    assert json.loads(Path("run/result.json").read_text())["test_accuracy"] > 0.8
+
+
+def test_a_schedule_gives_way_to_the_rates_that_are_tried() -> None:
+    schedule = "optimizer.learning_rate={schedule: cosine_decay, initial_learning_rate: 0.1, decay_steps: 10}"
+    found = find_learning_rate(checked(compose([*MODEL, schedule])), steps=30)
+    assert found.rates[0] == 1e-6
+
+
+@pytest.mark.slow
+def test_batch_sizes_double_up_to_the_largest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["find", "batch", *MODEL, "low=16", "high=100", "out=found"]) == 0
+    text = capsys.readouterr().out
+    assert "fit.batch_size=" in text
+    with open("found/batch_sizes.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["batch_size"]) for row in rows] == [16, 32, 64]
+    assert all(float(row["samples_per_second"]) > 0 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["lr", *MODEL, "low=x"], "low=x: expected a number"),
+        (["batch", *MODEL, "high=1.5"], "high=1.5: expected an integer"),
+        (["batch", *MODEL, "steps=3"], "is of `find lr`"),
+        (["lr", *MODEL, "low=1", "high=0.1"], "expected 0 < low < high"),
+        (["lr", *MODEL, "steps=3"], "at least 20 steps"),
+        (["lr", "experiment=digits_mpl"], "Did you mean 'digits_mlp'"),
+        (["lr", "run=nowhere"], "there is no such run"),
+    ],
+)
+def test_what_cannot_be_found_is_said(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["find", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_range_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigError, match="low=0"):
+        find_learning_rate(checked(compose(MODEL)), low=0)
