@@ -5,15 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from labkeras.errors import ConfigError, RunDirectoryError
-from labkeras.experiment.job import write_job
+from labkeras.experiment.config.hydra_session import parsed
 from labkeras.experiment.launchers.launcher import Launcher
 from labkeras.experiment.launchers.options import make_launcher
-from labkeras.experiment.reports.live import Display
-from labkeras.experiment.reports.writer import ReportWriter
 from labkeras.experiment.runs.directory import RUNS, new_folder
-from labkeras.experiment.runs.lock import FolderLock
+from labkeras.experiment.runs.lock import FolderLock, is_locked
 from labkeras.experiment.sweeps.driver import Driver
 from labkeras.experiment.sweeps.ledger import SPEC, Ledger, LedgerWriter, TrialRecord
 from labkeras.experiment.sweeps.names import LOCK, STOP
@@ -25,6 +24,8 @@ from labkeras.experiment.sweeps.samplers import Chooser, needs_study
 from labkeras.files import atomic_write
 
 __all__ = ["sweep"]
+
+_WHAT = "sweep's folder"
 
 
 def sweep(request: SweepRequest, launcher: Launcher | None = None) -> SweepResult:
@@ -46,10 +47,11 @@ def sweep(request: SweepRequest, launcher: Launcher | None = None) -> SweepResul
         >>> result.ledger.best().values
         [0.93]
     """
+    _refuse_if_driven(request)
     plan = plan_of(request)
     spec = plan.spec(request)
     folder = _folder(plan)
-    with FolderLock(folder / LOCK, "sweep's folder"):
+    with FolderLock(folder / LOCK, _WHAT):
         try:
             used = launcher or make_launcher(plan.launcher, folder)
         except ConfigError:
@@ -57,6 +59,17 @@ def sweep(request: SweepRequest, launcher: Launcher | None = None) -> SweepResul
             raise
         with closing(_writer(folder, spec)) as writer:
             return _driven(request, plan, writer, used)
+
+
+def _refuse_if_driven(request: SweepRequest) -> None:
+    """Says at once that another process drives the sweep: working out what is swept takes seconds."""
+    lines = [line for line in request.overrides if line.lstrip("+").startswith("sweep_dir=")]
+    fitting, _ = parsed(lines[-1:], OverridesParser.create())
+    for override in fitting:
+        lock = Path(str(override.value())) / LOCK
+        if is_locked(lock):
+            with FolderLock(lock, _WHAT):  # raises, naming the process; if that is gone by now, all is well
+                pass
 
 
 # --- the folder -----------------------------------------------------------------------------------------------------
@@ -118,6 +131,11 @@ def _writer(folder: Path, spec: dict[str, Any]) -> LedgerWriter:
 
 
 def _driven(request: SweepRequest, plan: SweepPlan, writer: LedgerWriter, launcher: Launcher) -> SweepResult:
+    # Torch and NumPy come with these; who only learns that the folder is taken, or what is wrong, does without.
+    from labkeras.experiment.job import write_job
+    from labkeras.experiment.reports.live import Display
+    from labkeras.experiment.reports.writer import ReportWriter
+
     ledger = writer.ledger
     folder = ledger.path
     (folder / STOP).unlink(missing_ok=True)
