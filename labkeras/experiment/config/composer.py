@@ -24,6 +24,7 @@ from labkeras.experiment.config.setting import set_values
 
 __all__ = ["Composer"]
 
+_MOST_BRANCHES = 32
 # Keys that say what the keys beside them mean, or that are given a value when they have none.
 _KEYS_OF_MEANING = {*KEY_OF_KIND.values(), "kind", "name"}
 
@@ -52,6 +53,7 @@ class Composer:
         self._config_dir = config_dir
         self._base = list(base)
         self._stems: dict[tuple[str, ...], _Stem] = {}
+        self._branches: dict[tuple[tuple[str, ...], tuple[str, ...]], _Stem] = {}
         self._refused: dict[tuple[tuple[str, ...], str], str] = {}
         self._files: dict[tuple[str, ...], list[FileKeys]] = {}
         self._parsed: dict[str, Override | str] = {}
@@ -82,15 +84,18 @@ class Composer:
     def values(self, overrides: Sequence[str] = ()) -> tuple[dict[str, Any] | None, set[str], list[str]]:
         """What `examine` gives as plain values with all arguments of all nodes, and what interpolations refer to."""
         stem, settings, faults = self._read(overrides)
-        if stem.config is not None and all(stem.is_simple(override) for override in settings):
-            values = stem.values
-            for override in settings:
-                values = _with(values, override.key_or_group.split("."), override.value())
-            return values, stem.variables, faults + stem.unresolved
-        config, faults = self.examine(overrides)
-        if config is None:
+        if stem.config is None:
             return None, set(), faults
-        return complete(plain(config, faults), is_whole=True), referred_keys(config), faults
+        others = [one for one in settings if not stem.is_simple(one)]
+        branch, left = self._branch(stem, others), [one for one in settings if one not in others]
+        if any(
+            not branch.is_simple(one) or any(_touch(one.key_or_group, key) for key in _keys(others)) for one in left
+        ):
+            branch, left = self._branch(stem, settings), []
+        values = branch.values
+        for override in left:
+            values = _with(values, override.key_or_group.split("."), override.value())
+        return values, branch.variables, [*faults, *branch.faults[len(stem.faults) :], *branch.unresolved]
 
     def origins(self, overrides: Sequence[str] = ()) -> Origins:
         """Who set what in the config of these overrides."""
@@ -125,6 +130,18 @@ class Composer:
             return stem
         config, refused = self._set(found.config, [one for one in fitting if str(one.input_line) not in common], stem)
         return replace(stem, config=config, faults=[*faults, *refused])
+
+    def _branch(self, stem: "_Stem", settings: Sequence[Override]) -> "_Stem":
+        """A stem with further values set; the latest ones are kept, since the points of a grid share most of them."""
+        if not settings or stem.config is None:
+            return stem
+        key = (tuple(stem.lines), tuple(str(one.input_line) for one in settings))
+        if key not in self._branches:
+            config, refused = self._set(stem.config, settings, stem)
+            if len(self._branches) == _MOST_BRANCHES:
+                del self._branches[next(iter(self._branches))]
+            self._branches[key] = replace(stem, config=config, faults=[*stem.faults, *refused])
+        return self._branches[key]
 
     def _set(self, original: DictConfig, settings: Sequence[Override], stem: "_Stem") -> tuple[DictConfig, list[str]]:
         """A copy of a config with values set in it, and a sentence for each value that does not fit."""
@@ -185,13 +202,12 @@ class _Stem:
     lines: list[str]
 
     def is_simple(self, override: Override) -> bool:
-        """Whether an override sets a number or a word in place of another, and that changes nothing else."""
+        """Whether an override sets a number, a word or a list of them in place of another, and changes nothing else."""
         value = override.value()
         return (
             override.type == OverrideType.CHANGE
             and override.key_or_group in self._leaves
-            and (value is None or isinstance(value, bool | int | float | str))
-            and not (isinstance(value, str) and ("${" in value or value == MISSING))
+            and all(map(_is_plain, value if isinstance(value, list) else [value]))
         )
 
     @cached_property
@@ -233,8 +249,20 @@ def _leaves(value: Any, path: str = "") -> Iterator[str]:
         for key, inner in value.items():
             if isinstance(key, str) and not set(key) & set(".[]"):
                 yield from _leaves(inner, f"{path}.{key}" if path else key)
-    elif not isinstance(value, list) and path.rpartition(".")[2] not in _KEYS_OF_MEANING and "${" not in str(value):
+    elif path.rpartition(".")[2] not in _KEYS_OF_MEANING and "${" not in str(value):
         yield path
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is a number, a word or nothing, and stands for itself."""
+    if isinstance(value, str):
+        return "${" not in value and value != MISSING
+    return value is None or isinstance(value, bool | int | float)
+
+
+def _stands_alone(override: Override, others: Sequence[Override]) -> bool:
+    """Whether it makes no difference if an override is set before others or after them."""
+    return not any(_touch(override.key_or_group, other.key_or_group) for other in others)
 
 
 def _touch(first: str, second: str) -> bool:

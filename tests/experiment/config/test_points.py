@@ -49,7 +49,7 @@ VALUES = {
     "fit.class_weight": ["{0: 1.0, 1: 2.0}"],
     "callbacks.best_model.monitor": ["loss"],
     "trainer.devices": ["[0, 1]", "1"],
-    "model.input.shape": ["[8, 8, 1]"],
+    "model.input.shape": ["[8, 8, 1]", "[8, '???']", "[8, '${seed}']", "[]"],
     "a=b": ["c"],
 }
 
