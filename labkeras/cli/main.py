@@ -28,6 +28,7 @@ VERBS = {
     "info": "what a component takes, or what an option's file says: labkeras info optimizer/adam",
     "validate": "check a run, or with -m a sweep, without running anything",
     "explain": "why a key of a config has its value: labkeras explain fit.epochs experiment=digits_mlp",
+    "report": "a sweep's leaderboard and report, written again; or those of any runs",
     "plugin": "the plugins that are installed, and what is wrong with them",
 }
 """verb → what it does, for `labkeras --help`."""

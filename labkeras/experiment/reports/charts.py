@@ -1,7 +1,7 @@
 """Charts of how a sweep went: its best value so far, learning curves, trade-offs, importance."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from labkeras.experiment.reports.importance import Importance
 from labkeras.experiment.reports.markup import Markup, element, joined
@@ -41,15 +41,16 @@ def progress_chart(study: Study, index: int = 0) -> Markup:
     x = Scale(0.0, len(ended) + 1.0, _LEFT, _WIDTH - _RIGHT)
     y = value_scale(list(done.values()), objective.mode, _HEIGHT - _BOTTOM, _TOP)
     order = study.order()
-    marks, steps, best = [], [], None
+    marks: list[Markup] = []
+    steps: list[tuple[float, float]] = []
+    best: float | None = None
     kept = {trial.number for trial in spread(ended, MOST_MARKS)}
     for position, trial in enumerate(ended, start=1):
         value = done.get(trial.number)
         if value is not None and (best is None or objective.sign * value < objective.sign * best):
-            before = best
-            best = value
-            steps += [(x(position), y(before))] if before is not None else []
+            steps += [] if best is None else [(x(position), y(best))]
             steps.append((x(position), y(value)))
+            best = value
         if trial.number in kept:
             marks.append(_progress_mark(study, trial, value, x(position), y, order))
     if steps:
@@ -235,7 +236,7 @@ def _curve(study: Study, trial: TrialRecord, name: str) -> list[tuple[float, flo
     return spread([(float(a), float(b)) for a, b in found if _is_number(a) and _is_number(b)], _MOST_POINTS)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -28,8 +28,7 @@ class Difference:
 def differences(study: Study) -> list[Difference]:
     """Where the provenance of the trials differs."""
     found: dict[str, dict[str, list[int]]] = {}
-    known = [(trial.number, dict(_flat(study.facts[trial.number].provenance))) for trial in study.trials]
-    known = [(trial, values) for trial, values in known if values]
+    known = _known(study)
     names = dict.fromkeys(name for _, values in known for name in values)
     for trial, values in known:
         for name in names:
@@ -39,11 +38,24 @@ def differences(study: Study) -> list[Difference]:
 
 def made_with(study: Study) -> dict[str, str]:
     """What all trials share: the thing → which."""
-    known = [dict(_flat(study.facts[trial.number].provenance)) for trial in study.trials]
-    known = [values for values in known if values]
+    known = [values for _, values in _known(study)]
     if not known:
         return {}
     return {name: text for name, text in known[0].items() if all(values.get(name) == text for values in known)}
+
+
+def _known(study: Study) -> list[tuple[int, dict[str, str]]]:
+    """The numbers of the trials of which it is known what they were made with, and that."""
+    known: list[tuple[int, dict[str, str]]] = []
+    before: Mapping[str, Any] = {}
+    for trial in study.trials:
+        provenance = study.facts[trial.number].provenance
+        if provenance:
+            # Mostly the same as that of the trial before.
+            values = known[-1][1] if known and provenance == before else dict(_flat(provenance))
+            known.append((trial.number, values))
+            before = provenance
+    return known
 
 
 def _flat(provenance: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.special import stdtr, stdtrit
+from scipy.special import stdtr, stdtrit  # type: ignore[import-untyped]  # it ships no types
 
 __all__ = ["CONFIDENCE", "Estimate", "estimate", "p_value"]
 

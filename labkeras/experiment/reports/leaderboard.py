@@ -8,11 +8,20 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from labkeras.experiment.reports.estimates import Estimate
 from labkeras.experiment.reports.parameters import SEED
 from labkeras.experiment.reports.study import Row, Study
 from labkeras.experiment.reports.texts import duration, fixed, places, plus_minus, value_text
 
-__all__ = ["leaderboard", "leaderboard_csv", "leaderboard_json", "leaderboard_table", "tied_text"]
+__all__ = [
+    "decimals_of",
+    "estimate_text",
+    "leaderboard",
+    "leaderboard_csv",
+    "leaderboard_json",
+    "leaderboard_table",
+    "tied_text",
+]
 
 
 def leaderboard(study: Study) -> list[dict[str, Any]]:
@@ -73,7 +82,7 @@ def leaderboard_table(study: Study, limit: int | None = None) -> Table:
     table.add_column("time", justify="right", no_wrap=True)
     decimals = decimals_of(study)
     for row in study.rows[:limit]:
-        means = [plus_minus(*_mean(row, index), decimals[index]) for index in range(len(study.objectives))]
+        means = [estimate_text(found, decimals[index]) for index, found in enumerate(row.estimates)]
         params = [value_text(row.params[one.key]) if one.key in row.params else "–" for one in study.shown]
         trials = ", ".join(study.label(trial) for trial in row.trials)
         seconds = "–" if row.seconds is None else duration(row.seconds)
@@ -88,17 +97,17 @@ def tied_text(row: Row) -> str:
     return "≈" if row.tied and row.rank != 1 else ""
 
 
+def estimate_text(found: Estimate | None, decimals: int | None) -> str:
+    """A mean and its interval; "–" if there is none."""
+    return "–" if found is None else plus_minus(found.mean, found.half, decimals)
+
+
 def decimals_of(study: Study) -> list[int | None]:
     """How many decimals each objective's column has."""
     return [
         places(row.estimates[index].mean for row in study.rows if row.estimates[index])  # type: ignore[union-attr]  # checked
         for index in range(len(study.objectives))
     ]
-
-
-def _mean(row: Row, index: int) -> tuple[float | None, float | None]:
-    found = row.estimates[index]
-    return (None, None) if found is None else (found.mean, found.half)
 
 
 def _values(study: Study, row: Row) -> dict[str, Any]:

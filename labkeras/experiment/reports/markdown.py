@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from labkeras.experiment.reports.differences import differences, made_with
 from labkeras.experiment.reports.findings import advice, failure_classes, spent
 from labkeras.experiment.reports.importance import FEWEST_TRIALS, Importance
-from labkeras.experiment.reports.leaderboard import decimals_of, tied_text
+from labkeras.experiment.reports.leaderboard import decimals_of, estimate_text, tied_text
 from labkeras.experiment.reports.study import Row, Study
-from labkeras.experiment.reports.texts import duration, fixed, plus_minus, ranges, value_text
+from labkeras.experiment.reports.texts import duration, fixed, ranges, value_text
 from labkeras.experiment.reports.words import command_of, cost, parameters_text, progress, seeds_text, tie_note
 
 __all__ = ["markdown"]
@@ -40,7 +40,7 @@ def _headline(study: Study) -> Iterator[str]:
     else:
         found = best.estimates[0]
         assert found is not None  # a row of rank 1 has values
-        value = plus_minus(found.mean, found.half, decimals_of(study)[0])
+        value = estimate_text(found, decimals_of(study)[0])
         yield f"**Best: {_text(study.objectives[0].monitor)} {value}** ({seeds_text(best)}), {_link(study, best)}"
         yield from (("", _text(parameters_text(study, best))) if best.params else ())
         yield ""
@@ -58,10 +58,7 @@ def _leaderboard(study: Study) -> Iterator[str]:
     decimals = decimals_of(study)
     lines = []
     for row in study.rows[:_MOST_ROWS]:
-        means = [
-            plus_minus(found and found.mean, found and found.half, decimals[index])
-            for index, found in enumerate(row.estimates)
-        ]
+        means = [estimate_text(found, decimals[index]) for index, found in enumerate(row.estimates)]
         params = [_text(value_text(row.params[one.key])) if one.key in row.params else "–" for one in study.shown]
         seconds = "–" if row.seconds is None else duration(row.seconds)
         seeds = [str(row.count)] * study.has_seeds

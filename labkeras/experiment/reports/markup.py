@@ -10,6 +10,8 @@ _EMPTY = {"br", "circle", "line", "link", "meta", "path", "polyline", "rect"}
 # Not allowed in XML, whatever stands for them; an error message may hold the colours of a terminal.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
+_SPECIAL = re.compile(f"[&<>\"'{_CONTROL.pattern[1:-1]}]")
+
 
 class Markup(str):
     """Text that is HTML already, and is not escaped again."""
@@ -46,4 +48,6 @@ def joined(parts: Any) -> Markup:
 
 
 def _escaped(text: str) -> str:
+    if not _SPECIAL.search(text):  # nearly all: numbers and names of classes
+        return text
     return html.escape(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text))

@@ -51,12 +51,15 @@ def page(study: Study, importance: Sequence[Importance] | None = None) -> str:
         _parameters(study, importance),
         _failures(study),
         provenance_section(study),
-        element(
-            "footer", "Written from sweep.jsonl; `labkeras report` writes it again. The same numbers: leaderboard.csv."
-        ),
+        _footer(),
     )
-    body = element("body", *(joined(section) for section in sections), element("script", Markup(_file("report.js"))))
+    body = element("body", *map(joined, sections), element("script", Markup(_file("report.js"))))
     return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
+
+
+def _footer() -> Iterator[Markup]:
+    text = "Written from sweep.jsonl; `labkeras report` writes it again. The same numbers are in leaderboard.csv."
+    yield element("footer", text)
 
 
 @cache

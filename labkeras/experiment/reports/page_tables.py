@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from labkeras.experiment.reports.differences import differences, made_with
-from labkeras.experiment.reports.leaderboard import decimals_of, tied_text
+from labkeras.experiment.reports.leaderboard import decimals_of, estimate_text, tied_text
 from labkeras.experiment.reports.markup import Markup, element, joined
 from labkeras.experiment.reports.scales import Scale, value_scale
 from labkeras.experiment.reports.study import Row, Study
-from labkeras.experiment.reports.texts import duration, fixed, number, plus_minus, ranges, value_text
+from labkeras.experiment.reports.texts import duration, fixed, number, ranges, value_text
 from labkeras.experiment.reports.words import tie_note
 
 __all__ = ["leaderboard_section", "provenance_section"]
@@ -87,7 +87,7 @@ def _row(study: Study, row: Row, scale: Scale | None, decimals: list[int | None]
     cells.append(element("td", *links[:-1], " …" if len(row.trials) > 6 else "", data_value=row.first.number))
     cells.append(element("td", row.state, class_="bad" if row.state == "failed" else None))
     for index, found in enumerate(row.estimates):
-        text = plus_minus(found and found.mean, found and found.half, decimals[index])
+        text = estimate_text(found, decimals[index])
         cells.append(element("td", text, class_="right", data_value="" if found is None else repr(found.mean)))
     cells.append(element("td", _whisker(row, scale)))
     for parameter in study.shown:
@@ -123,7 +123,7 @@ def _whisker(row: Row, scale: Scale | None) -> Markup:
     found = row.estimates[0] if row.estimates else None
     if scale is None or found is None:
         return Markup()
-    parts = [element("title", plus_minus(found.mean, found.half, None) if found.half is None else number(found.mean))]
+    parts = [element("title", number(found.mean))]
     if found.half is not None:
         low, high = scale(found.mean - found.half), scale(found.mean + found.half)
         parts.append(element("line", class_="whisker", x1=low, x2=high, y1=8, y2=8))

@@ -57,11 +57,11 @@ class Parameter:
 
     def _is_uneven(self) -> bool:
         sizes = [abs(value) for value in self.values if value]
-        return min(sizes) * _WIDE <= max(sizes)
+        return bool(min(sizes) * _WIDE <= max(sizes))
 
 
 def differing_parameters(ledger: Ledger) -> list[Parameter]:
-    """The parameters whose values differ between trials, or that some lack; in the order of the space, the seed last."""
+    """The parameters whose values differ between trials, or some lack; in the order of the space, the seed last."""
     axes: dict[str, list[Mapping[str, Any]]] = {}
     for axis in ledger.spec.get("space") or []:
         axes.setdefault(str(axis["key"]), []).append(axis)
