@@ -11,7 +11,8 @@ import scipy.sparse
 import torch
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, IterableDataset, TensorDataset
 
-from labkeras import Input, Model, layers
+from labkeras import Input, Model, Sequential, layers
+from labkeras.callbacks import LambdaCallback
 from labkeras.errors import DataError, InvalidArgumentError, InvalidInputError
 from labkeras.training.arrays import ArrayData, split
 from labkeras.training.data import as_batches, ready, unpack
@@ -337,3 +338,21 @@ def test_faults_are_named_before_anything_is_trained(fault: str) -> None:
         attempt(model)
     for weight, old in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, old)
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_batch_of_data_without_a_length_is_fetched_when_its_turn_comes(epochs: int) -> None:
+    told: list[str] = []
+
+    class Told(IterableDataset[Any]):
+        def __iter__(self) -> Any:
+            for index in range(3):
+                told.append(f"fetch {index}")
+                yield np.ones((4, 2), "float32"), np.ones((4, 1), "float32")
+
+    model = Sequential([Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    step = LambdaCallback(on_train_batch_end=lambda batch, logs: told.append(f"step {batch}"))
+    history = model.fit(DataLoader(Told(), batch_size=None), epochs=epochs, verbose=0, callbacks=[step])
+    assert told == [f"{what} {index}" for index in range(3) for what in ("fetch", "step")] * epochs
+    assert len(history.history["loss"]) == epochs

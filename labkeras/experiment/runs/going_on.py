@@ -29,7 +29,8 @@ def check_same_config(folder: RunDirectory, config: Mapping[str, Any]) -> None:
     old, new = dict(_leaves(folder.config())), dict(_leaves(config))
     faults = []
     for key in sorted({*old, *new}):
-        if old.get(key) != new.get(key) and not any(key == name or key.startswith(f"{name}.") for name in _MAY_DIFFER):
+        differs = old.get(key, "null") != new.get(key, "null")
+        if differs and not any(key == name or key.startswith(f"{name}.") for name in _MAY_DIFFER):
             faults.append(f"{key}={_shown(new, key)}: the run that is to go on was started with {_shown(old, key)}")
     if faults:
         raise ConfigError(faults)
