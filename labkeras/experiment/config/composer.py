@@ -88,9 +88,7 @@ class Composer:
             return None, set(), faults
         others = [one for one in settings if not stem.is_simple(one)]
         branch, left = self._branch(stem, others), [one for one in settings if one not in others]
-        if any(
-            not branch.is_simple(one) or any(_touch(one.key_or_group, key) for key in _keys(others)) for one in left
-        ):
+        if not all(branch.is_simple(one) and _stands_alone(one, others) for one in left):
             branch, left = self._branch(stem, settings), []
         values = branch.values
         for override in left:
