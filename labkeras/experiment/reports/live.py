@@ -148,7 +148,11 @@ class Display:
     def _print(self, line: Text) -> None:
         with contextlib.suppress(OSError, ValueError):
             self._console.print(
-                line, overflow="ignore" if self._draws else "fold", no_wrap=self._draws, crop=self._draws
+                line,
+                overflow="ignore" if self._draws else "fold",
+                no_wrap=self._draws,
+                crop=self._draws,
+                soft_wrap=not self._draws,
             )
 
     def _picture(self) -> Group:

@@ -99,6 +99,10 @@ def nice_ticks(low: float, high: float, count: int = 5, log: bool = False) -> li
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     plain = decimals <= 6 and max(abs(low), abs(high)) < 1e6
     values = [round(index * step, decimals) for index in range(first, last + 1)]
+    greatest = max(abs(low), abs(high))
+    if 1e4 <= greatest < 1e9:
+        unit, sign = (1e6, "M") if greatest >= 2e6 else (1e3, "k")
+        return [(value, f"{value / unit:g}{sign}" if value else "0") for value in values]
     return [(value, f"{value:.{decimals}f}" if plain else number(value)) for value in values]
 
 

@@ -26,7 +26,7 @@ class HParams:
 
     TensorBoard takes `folder` for the session, and the folders below it, such as `train` and `validation`, for its
     curves, which become columns as well. No list of columns is written: without one TensorBoard joins those of all
-    runs that it shows.
+    runs that it shows. A sweep writes one for all its runs.
 
     Args:
         folder: where the event files of the run are.
@@ -61,31 +61,35 @@ class HParams:
         self._writer.flush()
 
 
-def choices(config: Mapping[str, Any], overridden: set[str]) -> dict[str, bool | float | str]:
+def choices(config: Mapping[str, Any], overridden: Mapping[str, str]) -> dict[str, bool | float | str]:
     """The values that somebody chose, by the full key: numbers, truth values and strings.
 
     An argument that has its default is none of them, unless it is the learning rate or was named on the command line: a
-    model has hundreds.
+    model has hundreds. A group that was chosen there counts as a choice by its own name, as in a sweep over it.
 
     Args:
         config: the whole config, as plain values.
-        overridden: full keys that were given on the command line.
+        overridden: full keys that were given on the command line, each with the text that was given.
     """
-    found: dict[str, bool | float | str] = {}
+    found: dict[str, bool | float | str] = {
+        key: text.strip("'\"") for key, text in overridden.items() if isinstance(config.get(key), Mapping)
+    }
     for key in config:
         if key in _SETTINGS or any(name == key or name.startswith(f"{key}.") for name in overridden):
             _collect(config[key], key, found, overridden, wanted=key in _SETTINGS)
     return found
 
 
-def _collect(value: Any, path: str, found: dict[str, Any], overridden: set[str], wanted: bool) -> None:
+def _collect(value: Any, path: str, found: dict[str, Any], overridden: Mapping[str, str], wanted: bool) -> None:
     if isinstance(value, Mapping):
         defaults = _defaults(value)
         for key, item in value.items():
             chosen = wanted and (key in _ALWAYS or key not in defaults or defaults[key] != item)
             _collect(item, f"{path}.{key}", found, overridden, chosen)
-    elif value is not None and (wanted or path in overridden):
-        found[path] = value if isinstance(value, bool | int | float | str) else str(value)
+    elif path in overridden or (wanted and value is not None):
+        # A null that was chosen is a choice like others; TensorBoard has no value for it.
+        plain = "null" if value is None else value
+        found[path] = plain if isinstance(plain, bool | int | float | str) else str(plain)
 
 
 def _defaults(node: Mapping[str, Any]) -> dict[str, Any]:

@@ -276,7 +276,7 @@ def _recorded(job: _Job, record: RunRecord, overrides: Sequence[str], seed: int)
             record.end(result["state"], code, failure)
             result["seconds"] = record.values["seconds"]
             job.folder.write_result(result)
-            _close(job, session, result["state"], tested)
+            _close(job, session, result["state"], _scores(result) | tested)
     return result
 
 
@@ -318,11 +318,18 @@ def _session(job: _Job, overrides: Sequence[str]) -> HParams | None:
     boards = [callback for callback in job.callbacks if isinstance(callback, TensorBoard)]
     if not boards:
         return None
-    overridden = {line.partition("=")[0].lstrip("+~") for line in overrides}
+    pairs = (line.lstrip("+~").partition("=") for line in overrides)
+    overridden = {key: text for key, _, text in pairs}
     folder, events = job.folder.path, Path(boards[0].log_dir)
     for path in events.glob("events.out.tfevents.*"):  # of the run before it was broken off
         path.unlink()
     return HParams(events, f"{folder.parent.name}/{folder.name}", choices(job.config, overridden))
+
+
+def _scores(result: Mapping[str, Any]) -> dict[str, float]:
+    """The monitored value of the best epoch, which is what sweeps compare."""
+    value = (result.get("best") or {}).get(result.get("monitor"))
+    return {result["monitor"]: float(value)} if isinstance(value, int | float) else {}
 
 
 def _close(job: _Job, session: HParams | None, state: str, tested: Mapping[str, float]) -> None:

@@ -11,7 +11,7 @@ from labkeras.experiment.runs.hparams import HParams, choices
 
 
 def chosen(*overrides: str) -> dict[str, bool | float | str]:
-    overridden = {line.partition("=")[0] for line in overrides}
+    overridden = {key: value for key, _, value in (line.partition("=") for line in overrides)}
     return choices(checked(compose(overrides)), overridden)
 
 
@@ -33,6 +33,12 @@ def test_what_was_overridden_is_shown_even_if_it_is_the_default() -> None:
     values = chosen("experiment=digits_mlp", "optimizer.beta_1=0.9", "trainer.precision=64-true")
     assert values["optimizer.beta_1"] == 0.9
     assert values["trainer.precision"] == "64-true"
+
+
+def test_a_group_that_was_chosen_has_a_column_of_its_own() -> None:
+    values = chosen("experiment=digits_mlp", "optimizer=sgd", "trainer.precision=null")
+    assert values["optimizer"] == "sgd"
+    assert values["trainer.precision"] == "null"
 
 
 def test_a_session_has_choices_results_and_an_end(tmp_path: Path) -> None:
