@@ -23,9 +23,13 @@ def blocks(page: Path, language: str) -> list[str]:
     return [text for found, text in BLOCK.findall(page.read_text(encoding="utf-8")) if found == language]
 
 
+def commands_of(page: Path) -> list[str]:
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
+    return [line.split("  #")[0].strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
 def commands() -> list[str]:
-    lines = [line for page in PAGES for block in blocks(page, "sh") for line in block.splitlines()]
-    return sorted({line.split("  #")[0].strip() for line in lines if line.strip() and not line.startswith("#")})
+    return sorted({command for page in PAGES for command in commands_of(page)})
 
 
 @pytest.mark.slow
@@ -40,15 +44,21 @@ def test_python_blocks_of_a_page_run_in_order(page: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", [command for command in commands() if command.startswith("labkeras ")])
-def test_commands_of_labkeras_run(command: str, tmp_path: Path) -> None:
-    words = [sys.executable, "-m", *shlex.split(command)]
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if any(line.startswith("labkeras ") for line in commands_of(page))],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_commands_of_a_page_run_in_order(page: Path, tmp_path: Path) -> None:
     # Found from any folder, as after an installation.
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    for command in commands_of(page):
+        if command.startswith("labkeras "):
+            words = [sys.executable, "-m", *shlex.split(command)]
+            done = subprocess.run(
+                words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+            )
+            assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
 
 
 def test_targets_of_make_exist() -> None:
