@@ -89,7 +89,7 @@ class SweeperOptions:
         options: of the sampler.
         pruner: what ends trials early that others are ahead of.
         pruning: when it does.
-        wall_time: seconds after which no further trial starts.
+        wall_time: seconds after which no further trial starts, from the start or the last continuation.
         patience: trials without a better one after which no further starts.
         target: value of the objective that is good enough.
         trial_timeout: seconds after which a trial is ended.

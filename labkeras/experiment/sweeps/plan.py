@@ -172,7 +172,9 @@ def what_changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
     swept = {axis["key"] for axis in now["space"]} | {axis["key"] for axis in before.get("space") or []}
     was, given = _flat(before.get("config") or {}), _flat(now["config"])
     for key in sorted(was.keys() | given.keys()):
-        if was.get(key) != given.get(key) and not any(_lies_in(key, one) for one in (*_MAY_CHANGE, *swept)):
+        if json.dumps(was.get(key)) != json.dumps(given.get(key)) and not any(
+            _lies_in(key, one) for one in (*_MAY_CHANGE, *swept)
+        ):
             changed.append(f"{key} was {was.get(key)!r}, and is {given.get(key)!r} now")
     return changed
 

@@ -9,6 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from labkeras.errors import ConfigError, RunDirectoryError
 from labkeras.experiment.config.hydra_session import parsed
+from labkeras.experiment.config.safe_yaml import parse_yaml
 from labkeras.experiment.launchers.launcher import Launcher
 from labkeras.experiment.launchers.options import make_launcher
 from labkeras.experiment.runs.directory import RUNS, new_folder
@@ -113,7 +114,8 @@ def _writer(folder: Path, spec: dict[str, Any]) -> LedgerWriter:
     if not (folder / SPEC).exists():
         return LedgerWriter.create(folder, spec)
     writer = LedgerWriter(folder)
-    changed = what_changed(writer.ledger.spec, spec)
+    # Compared as it reads once it has been written: there a tuple is a list.
+    changed = what_changed(writer.ledger.spec, parse_yaml(yaml.safe_dump(spec, allow_unicode=True), SPEC))
     if changed:
         writer.close()
         hint = "Give the same command to go on with it, or name another sweep_dir"

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -371,6 +372,25 @@ def test_a_trial_that_kills_the_sweep_again_and_again_is_given_up() -> None:
         "kind": "killed",
         "error": "the sweep was killed 6 times while this trial ran",
     }
+
+
+def test_a_trial_in_this_process_that_takes_too_long_is_asked_to_end() -> None:
+    def behave(config: dict[str, Any], attempt: int) -> dict[str, Any]:
+        request = RunDirectory(Path("sweep/0000")).stop_request
+        deadline = time.monotonic() + 20
+        while config["seed"] == 0 and request() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return {"state": "failed", "failure": {"kind": request(), "error": "no"}} if config["seed"] == 0 else {}
+
+    result = swept([*BASE, "seed=0,1", "sweeper.trial_timeout=0.2"], Pretended(behave))
+    assert [trial.state for trial in result.ledger.trials] == ["timeout", "done"]
+    assert result.ledger.trials[0].failure == {"kind": "timeout", "error": "no"}
+
+
+def test_words_that_yaml_takes_for_numbers_are_no_change() -> None:
+    overrides = [*BASE, "name='1e-3'", "seed=0,1"]
+    swept(overrides)
+    assert states(swept(overrides).ledger) == {"done": 2}
 
 
 def test_a_file_asks_the_sweep_to_stop() -> None:
