@@ -97,7 +97,8 @@ def _faults(kind: str, path: str, node: Mapping[str, Any], output: TensorSpec, t
     wanted = (None, *target.shape)
     try:
         made = build(kind, node, path)
-        y, y_pred = _values(TensorSpec(wanted, target.dtype)), _values(output)
+        y = _values(TensorSpec(_known(wanted, output.shape), target.dtype))
+        y_pred = _values(TensorSpec(_known(output.shape, wanted), output.dtype))
         if kind == "metrics":
             metric_classes.metric_for(made, wanted, output.shape).update_state(y, y_pred)
             return []
@@ -113,6 +114,12 @@ def _faults(kind: str, path: str, node: Mapping[str, Any], output: TensorSpec, t
         said = str(error) if isinstance(error, LabkerasError) else f"{type(error).__name__}: {error}"
         fault = f"cannot be applied to outputs of the shape {output.shape} and targets of the shape {wanted}: {said}"
     return [] if fault is None else [f"{path}={name!r}: {fault}"]
+
+
+def _known(shape: tuple[int | None, ...], other: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    """A shape, whose unknown axes after the batch have the sizes of the other one: the steps of sequences, say."""
+    sizes = [*other[1 : len(shape)], *[None] * (len(shape) - len(other))]
+    return (*shape[:1], *(b if a is None else a for a, b in zip(shape[1:], sizes, strict=True)))
 
 
 def _values(spec: TensorSpec) -> torch.Tensor:

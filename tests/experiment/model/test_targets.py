@@ -29,6 +29,12 @@ FITTING = [
     ("mae", (None, 5, 2), ArraySpec((5, 2))),
     ("mse", (None, None, 2), ArraySpec((None, 2))),
 ]
+# Of unknown length on one side: what the other side says holds.
+OF_ANY_LENGTH = [
+    ("sparse_categorical_crossentropy", (None, None, 10), ArraySpec((7,), "int64", classes=10)),
+    ("sparse_categorical_crossentropy", (None, 7, 10), ArraySpec((None,), "int64", classes=10)),
+    ("mse", (None, None, 2), ArraySpec((7, 2))),
+]
 REFUSED = [
     ("sparse_categorical_crossentropy", (None, 9), LABELS, "the labels have 10 classes, from 0 to 9"),
     ("sparse_categorical_crossentropy", (None, 8, 10), LABELS, "outputs of the shape (None, 8, 10) and targets"),
@@ -57,6 +63,14 @@ def test_what_does_not_fit_is_named(loss: str, output: tuple[int, ...], target: 
     assert len(found) == 1
     assert found[0].startswith(f"loss={loss!r}: ")
     assert words in found[0]
+
+
+@pytest.mark.parametrize(("loss", "output", "target"), OF_ANY_LENGTH)
+def test_a_length_that_one_side_knows_is_that_of_both(
+    loss: str, output: tuple[int | None, ...], target: ArraySpec
+) -> None:
+    assert faults(loss, output, target, "accuracy" if target.classes else "mae") == []
+    assert faults(loss, (None, *output[1:-1], 3), target) != []
 
 
 def test_metrics_are_tried_as_well() -> None:
