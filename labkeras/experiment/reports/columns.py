@@ -117,5 +117,8 @@ def _parameter_info(parameter: Parameter) -> HParamInfo:
     return info
 
 
-def _as_written(value: Any) -> Any:
-    return value if isinstance(value, bool | int | float | str) else "null" if value is None else str(value)
+def _as_written(value: Any) -> bool | float | str:
+    if isinstance(value, bool | int | float):
+        return value
+    text = "null" if value is None else str(value)
+    return text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate cannot be written

@@ -147,13 +147,10 @@ class Display:
 
     def _print(self, line: Text) -> None:
         with contextlib.suppress(OSError, ValueError):
-            self._console.print(
-                line,
-                overflow="ignore" if self._draws else "fold",
-                no_wrap=self._draws,
-                crop=self._draws,
-                soft_wrap=not self._draws,
-            )
+            if self._draws:  # above the picture, and not over into a second row
+                self._console.print(line, overflow="ellipsis", no_wrap=True)
+            else:
+                self._console.print(line, soft_wrap=True)
 
     def _picture(self) -> Group:
         return Group(self._headline(), *self._best_line(), *self._trial_lines())

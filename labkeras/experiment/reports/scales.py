@@ -88,7 +88,7 @@ def nice_ticks(low: float, high: float, count: int = 5, log: bool = False) -> li
         >>> nice_ticks(0.0, 1.0)
         [(0.0, '0.0'), (0.2, '0.2'), (0.4, '0.4'), (0.6, '0.6'), (0.8, '0.8'), (1.0, '1.0')]
         >>> [label for _, label in nice_ticks(1e-4, 1.0, log=True)]
-        ['1e-4', '0.001', '0.01', '0.1', '1']
+        ['0.0001', '0.001', '0.01', '0.1', '1']
     """
     if log and high / low >= 8:
         return _log_ticks(low, high, count)

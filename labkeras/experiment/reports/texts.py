@@ -2,10 +2,13 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["duration", "fixed", "number", "places", "plus_minus", "ranges", "single_line", "value_text"]
+__all__ = ["duration", "fixed", "number", "places", "plus_minus", "printable", "ranges", "single_line", "value_text"]
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def number(value: float, digits: int = 4) -> str:
@@ -73,7 +76,7 @@ def value_text(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return number(value)
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return printable(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def ranges(numbers: Sequence[int]) -> str:
@@ -94,5 +97,10 @@ def ranges(numbers: Sequence[int]) -> str:
 
 def single_line(text: str, longest: int = 160) -> str:
     """The first line of a text that is not empty, cut to a length."""
-    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    line = printable(next((line.strip() for line in text.splitlines() if line.strip()), ""))
     return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """A text without characters that steer a terminal, as an error message may hold."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
