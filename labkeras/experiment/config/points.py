@@ -1,6 +1,7 @@
 """All trials of a sweep, validated before the first one starts."""
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from labkeras.experiment.config.composer import Composer
@@ -8,6 +9,8 @@ from labkeras.experiment.config.hydra_session import CONFIG_NAME
 from labkeras.experiment.config.validation import Validator
 
 __all__ = ["Composer", "validate_points"]
+
+_MOST_FAULTS = 20  # of those that differ; who has read so many knows what is wrong with the axis
 
 
 def validate_points(
@@ -26,7 +29,8 @@ def validate_points(
         config_dir: a folder of YAML files that is searched before all others.
 
     Returns:
-        The faults, with who set the value at fault. One that not all trials have names the first trial that has it.
+        The faults, with who set the value at fault. One that not all trials have names the first trial that has it. Of
+        very many only the first are named.
 
     Example:
         >>> validate_points(["experiment=digits_mlp"], [["fit.epochs=1"], ["fit.epochs=0"]])
@@ -46,9 +50,11 @@ def validate_points(
         for fault in dict.fromkeys(faults):
             found.setdefault(fault, []).append(number)
     said = []
-    for fault, at in found.items():
+    for fault, at in islice(found.items(), _MOST_FAULTS):
         values = composer.values(points[at[0]])[0]
         said.append(_said(composer.origins(points[at[0]]).located(fault, values), at, points))
+    if len(found) > _MOST_FAULTS:
+        said.append(f"and {len(found) - _MOST_FAULTS} more faults of other trials")
     return [*said, *_shared(folders)]
 
 

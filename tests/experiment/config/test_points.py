@@ -147,6 +147,12 @@ def test_a_fault_of_some_points_names_the_first() -> None:
     assert faults[0].endswith("[on the command line] (in 2 of 4 trials, the first: model.layers.h1.units=-1 seed=1)")
 
 
+def test_very_many_faults_are_counted() -> None:
+    faults = validate_points(["experiment=digits_mlp"], [[f"fit.epochs={-number}"] for number in range(50)])
+    assert len(faults) == 21
+    assert faults[-1] == "and 30 more faults of other trials"
+
+
 def test_a_sweep_over_nothing_is_a_fault() -> None:
     assert "no trials" in validate_points(["experiment=digits_mlp"], [])[0]
 
