@@ -2,12 +2,14 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from statistics import mean, stdev
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from labkeras.cli.outcomes import outcome, short
@@ -16,6 +18,8 @@ from labkeras.experiment.runs.comparing import Comparison, compare_runs
 from labkeras.experiment.runs.directory import find_run, json_value
 
 __all__ = ["main"]
+
+_WIDE = 500
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -41,7 +45,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _print(comparison: Comparison) -> None:
-    console = Console()
+    # Into a file or a pipe goes the whole of each line.
+    console = Console(width=None if sys.stdout.isatty() else _WIDE)
     console.print(_table("config", comparison.runs, comparison.config, "the configs are equal"))
     console.print(_table("made with", comparison.runs, comparison.environment, "code, packages, machine and data too"))
     console.print(_table("results", comparison.runs, comparison.results, "", with_spread=True))
@@ -58,7 +63,7 @@ def _table(
     for name in ("", *map(short, runs), *([spread] if spread else [])):
         table.add_column(name, overflow="fold", justify="right" if name == spread else "left")
     for key, values in rows.items():
-        cells = [key, *map(_text, values)]
+        cells = [escape(text) for text in (key, *map(_text, values))]  # lists in it are no colours
         table.add_row(*cells, *([_spread(values)] if spread else []))
     return table
 

@@ -2,7 +2,9 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import asdict
 from typing import Any
 
@@ -33,7 +35,8 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
 
     def again() -> int:
-        found = reproduce(find_run(options.run), options.run_dir)
+        with redirect_stdout(sys.stderr) if options.json else nullcontext():  # progress is no JSON
+            found = reproduce(find_run(options.run), options.run_dir)
         if options.json:
             print(json.dumps(json_value(_plain(found)), indent=2, ensure_ascii=False))
         else:
@@ -49,7 +52,8 @@ def _plain(found: Reproduction) -> dict[str, Any]:
 
 def _lines(found: Reproduction) -> list[str]:
     if found.is_identical:
-        lines = [f"identical: {short(str(found.again))} came out as {short(str(found.run))} did, to the last bit"]
+        again, run = short(str(found.again)), short(str(found.run))
+        lines = [f"identical: {again} came out as {run} did, to the last bit, over {found.epochs} epochs"]
     else:
         where = f"from epoch {found.epoch}" if found.epoch is not None else "in its results"
         lines = [f"differs {where}: {short(str(found.again))} from {short(str(found.run))}"]

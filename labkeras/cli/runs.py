@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from labkeras.cli.outcomes import outcome, short
@@ -69,12 +70,12 @@ def _table(runs: Sequence[RunSummary]) -> Table:
         best = "" if run.best is None else f"{run.best:.4g} {run.result['monitor']}"
         colour = _COLOURS.get(state, "")
         table.add_row(
-            short(str(run.directory.path)),
+            escape(short(str(run.directory.path))),
             f"[{colour}]{state}[/]" if colour else state,
             _when(run.record.get("created")),
             _duration(run.record.get("seconds")),
             best,
-            " ".join(map(str, run.record.get("overrides") or [])),
+            escape(" ".join(map(str, run.record.get("overrides") or []))),  # lists in it are no colours
         )
     return table
 

@@ -14,7 +14,7 @@ import math
 import os
 import secrets
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -22,12 +22,12 @@ from typing import Any
 
 import yaml
 
-from labkeras.errors import ConfigError, FileFormatError, RunDirectoryError
+from labkeras.errors import ConfigError, FileFormatError, RunDirectoryError, did_you_mean
 from labkeras.experiment.config.safe_yaml import read_yaml
 from labkeras.experiment.runs.lock import FolderLock, is_locked
 from labkeras.files import atomic_write
 
-__all__ = ["RUNS", "RunDirectory", "find_run", "json_value", "new_folder", "new_id"]
+__all__ = ["RUNS", "RunDirectory", "find_run", "json_value", "new_folder", "new_id", "run_folders"]
 
 RUNS = Path("runs")
 """Where runs go unless `run_dir` says otherwise; below the folder that the command is given in."""
@@ -67,28 +67,45 @@ def new_folder(parent: Path) -> Path:
 
 
 def find_run(run: str | os.PathLike[str]) -> "RunDirectory":
-    """The folder of a run by its path, its name below `runs/`, the last part of that name, or "latest".
+    """The folder of a run by its path, its name below `runs/`, a part of that name that no other run has, or "latest".
 
     Raises:
-        RunDirectoryError: if there is no such run, or there are several.
+        RunDirectoryError: if there is no such run, naming those nearest to it; or if there are several.
 
     Example:
-        >>> find_run("digits_mlp/20260131-235959-abcd").path == find_run("20260131-235959-abcd").path
+        >>> find_run("digits_mlp/20260131-235959-abcd").path == find_run("abcd").path
         True
     """
     path = Path(run)
-    for folder in (path, RUNS / path):
-        if folder.is_dir():
-            return RunDirectory.open(folder)
-    found = [] if len(path.parts) != 1 else [*RUNS.glob(f"*/{path.name}"), *RUNS.glob(f"sweeps/*/*/{path.name}")]
+    if path.parts:  # an empty name would be the current folder
+        for folder in (path, RUNS / path):
+            if folder.is_dir():
+                return RunDirectory.open(folder)
+    names = [folder.relative_to(RUNS).as_posix() for folder in run_folders(RUNS)]
+    wanted = path.as_posix()
+    ending = [name for name in names if name.endswith(f"/{wanted}")]
+    found = ending or [name for name in names if path.parts and wanted != _LATEST and wanted in name]
     if len(found) == 1:
-        return RunDirectory.open(found[0])
+        return RunDirectory.open(RUNS / found[0])
     if found:
-        names = ", ".join(str(folder.relative_to(RUNS)) for folder in sorted(found)[:5])
-        raise RunDirectoryError(f"several runs have this name: {names}. Received: run={str(run)!r}")
+        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+        raise RunDirectoryError(
+            f"several runs have this name: {', '.join(sorted(found)[:5])}{more}. Received: run={str(run)!r}"
+        )
+    known = [_LATEST, *names, *(name.rpartition("/")[2] for name in names)]
     raise RunDirectoryError(
-        f"there is no such run: give its folder, its name below {RUNS}/, or {_LATEST!r}. Received: run={str(run)!r}"
+        f"there is no such run: give its folder, its name below {RUNS}/ or a part of that, or {_LATEST!r}."
+        f"{did_you_mean(wanted, known)} Received: run={str(run)!r}"
     )
+
+
+def run_folders(root: str | os.PathLike[str]) -> Iterator[Path]:
+    """The folders of runs below a folder, sweeps' trials among them, sorted; links are not followed."""
+    for folder, names, files in os.walk(root):
+        if _RECORD in files:
+            yield Path(folder)
+            names.clear()
+        names[:] = sorted(name for name in names if not name.startswith(".") and not os.path.islink(f"{folder}/{name}"))
 
 
 class RunDirectory:

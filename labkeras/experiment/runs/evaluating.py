@@ -2,13 +2,14 @@
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from labkeras.errors import ConfigError
+from labkeras.errors import ConfigError, RunDirectoryError
 from labkeras.experiment.runs.compiling import compiled_model, given
 from labkeras.experiment.runs.data import RunData, load_data
 from labkeras.experiment.runs.directory import RunDirectory, json_value
@@ -46,7 +47,7 @@ def evaluate_run(
 
     Raises:
         ConfigError: for overrides that do not fit, or a part that the data has not.
-        RunDirectoryError: if there is no such checkpoint.
+        RunDirectoryError: if there is no such checkpoint, or `out` cannot be written to.
 
     Example:
         >>> evaluate_run(find_run("latest"), checkpoint="best")["accuracy"]
@@ -59,9 +60,8 @@ def evaluate_run(
     found = model.evaluate(x, y, **size, verbose=0, return_dict=True, trainer=trainer)
     results = {name: float(value) for name, value in found.items()}
     path = Path(out) if out is not None else run.path / "evaluations" / f"{part}-{Path(checkpoint).stem}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
     known = {"run": str(run.path), "checkpoint": file.name, "part": part, "overrides": list(overrides)}
-    with atomic_write(path) as text:
+    with _writing_to(path.parent), atomic_write(path) as text:
         text.write(json.dumps(json_value({**known, "results": results}), indent=2, ensure_ascii=False) + "\n")
     return results
 
@@ -96,8 +96,8 @@ def predict_run(
     size = {"batch_size": config["fit"].get("batch_size")} if data.is_arrays else {}
     outputs = model.predict(x, **size, verbose=0, trainer=given(config.get("trainer")) or None)
     folder = Path(out) if out is not None else run.path / "predictions"
-    folder.mkdir(parents=True, exist_ok=True)
-    return [_write(folder / f"{part}{name}.npy", values) for name, values in _named(outputs)]
+    with _writing_to(folder):
+        return [_write(folder / f"{part}{name}.npy", values) for name, values in _named(outputs)]
 
 
 def _trained(
@@ -127,6 +127,16 @@ def _named(outputs: Any) -> list[tuple[str, Any]]:
     if isinstance(outputs, list | tuple):
         return [(f"-{number}", values) for number, values in enumerate(outputs)]
     return [("", outputs)]
+
+
+@contextmanager
+def _writing_to(folder: Path) -> Iterator[None]:
+    """Makes a folder, and says in a sentence what keeps files from being written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise RunDirectoryError(f"nothing can be written there: {error}. Received: out={str(folder)!r}") from error
 
 
 def _write(path: Path, values: Any) -> Path:

@@ -4,18 +4,16 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from labkeras.errors import ConfigError, RunDirectoryError
 from labkeras.experiment.config.components import KEY_OF_KIND
 from labkeras.experiment.config.words import nearest
-from labkeras.experiment.runs.directory import RUNS, RunDirectory
+from labkeras.experiment.runs.directory import RUNS, RunDirectory, run_folders
 from labkeras.experiment.runs.filters import Lookup, parse_condition
 
 __all__ = ["RunSummary", "find_runs", "list_runs"]
 
-_RECORD = "run.json"
 _BEST = "best"
 _UNREADABLE = "unreadable"
 
@@ -94,11 +92,13 @@ def list_runs(
         limit: how many at most.
 
     Raises:
-        ConfigError: for a condition that cannot be read, or a key that no run has.
+        ConfigError: for a condition that cannot be read, a key that no run has, or a limit below 0.
 
     Example:
         >>> done = list_runs(where="state=done and optimizer.learning_rate<=0.01", sort="test_accuracy", limit=10)
     """
+    if limit is not None and limit < 0:
+        raise ConfigError([f"--limit: expected 0 or more. Received: {limit}"])
     runs = [RunSummary(directory) for directory in find_runs(root)]
     runs.sort(key=lambda run: str(run.record.get("created") or ""), reverse=True)
     if where is not None:
@@ -113,14 +113,8 @@ def list_runs(
 
 
 def find_runs(root: str | os.PathLike[str]) -> list[RunDirectory]:
-    """The folders of runs below a folder, sweeps' trials among them; links are not followed."""
-    found: list[RunDirectory] = []
-    for folder, names, files in os.walk(root):
-        if _RECORD in files:
-            found.append(RunDirectory(Path(folder)))
-            names.clear()
-        names[:] = sorted(name for name in names if not name.startswith(".") and not os.path.islink(f"{folder}/{name}"))
-    return found
+    """The runs below a folder, sweeps' trials among them."""
+    return [RunDirectory(folder) for folder in run_folders(root)]
 
 
 def _sorted(runs: list[RunSummary], sort: str) -> list[RunSummary]:

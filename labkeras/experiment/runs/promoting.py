@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 from labkeras.errors import ConfigError, RunDirectoryError
 from labkeras.experiment.config.components import complete
 from labkeras.experiment.config.composition import compose
+from labkeras.experiment.config.hydra_session import parsed
 from labkeras.experiment.runs.directory import RunDirectory
 from labkeras.experiment.runs.going_on import config_of_run
 from labkeras.files import atomic_write
@@ -79,10 +80,10 @@ def _heading(run: RunDirectory) -> str:
 
 def _of_overrides(lines: Iterable[str]) -> tuple[list[Any], dict[str, Any]]:
     """The overrides of a command line as the defaults list and the values of a file."""
-    parser = OverridesParser.create()
     defaults: list[Any] = []
     values: dict[str, Any] = {}
-    for override in map(parser.parse_override, lines):
+    # A line that cannot be read is left out: the config says everything that it could have said.
+    for override in parsed(list(lines), OverridesParser.create())[0]:
         value = override.value()
         if override.key_or_group.partition(".")[0] in _NOT_OF_PRESET or override.is_hydra_override():
             continue

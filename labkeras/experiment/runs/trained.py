@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from labkeras.callbacks.backup_file import read_backup
-from labkeras.errors import ConfigError, RunDirectoryError
-from labkeras.experiment.config.composition import compose
+from labkeras.errors import ConfigError, FileFormatError, RunDirectoryError
+from labkeras.experiment.config.composer import Composer
 from labkeras.experiment.config.hydra_session import parsed
 from labkeras.experiment.config.refusals import first_lines
 from labkeras.experiment.config.sources import GROUPS
@@ -29,7 +29,7 @@ _TRAINER = "trainer"
 
 
 def config_with(run: RunDirectory, overrides: Sequence[str]) -> dict[str, Any]:
-    """A run's config with other values.
+    """A run's config with other values, for what is done once in this process: on one device, and nobody watching.
 
     Args:
         run: the run.
@@ -39,7 +39,8 @@ def config_with(run: RunDirectory, overrides: Sequence[str]) -> dict[str, Any]:
     Raises:
         ConfigError: naming everything that does not fit.
     """
-    config = run.config()
+    config = run.config() | _NOBODY_WATCHES
+    config["trainer"] = _on_one_device(config.get("trainer"))
     found, faults = parsed(overrides, OverridesParser.create())
     chosen = OmegaConf.create(config)
     assert isinstance(chosen, DictConfig)
@@ -48,8 +49,12 @@ def config_with(run: RunDirectory, overrides: Sequence[str]) -> dict[str, Any]:
         if override.is_sweep_override():
             faults.append(f"{line}: several values are a sweep, and this is done once")
         elif key in (*GROUPS, _TRAINER) and isinstance(value, str):
-            chosen[key] = compose([line])[key]
-        elif OmegaConf.select(chosen, key, default=_NOTHING) is _NOTHING and not override.is_force_add():
+            chosen[key] = Composer([line]).compose()[key]  # whether it fits the rest of the run is seen below
+        elif override.is_delete() and "." in key:
+            _leave_out(chosen, key)
+        elif OmegaConf.select(chosen, key, default=_NOTHING) is _NOTHING and not (
+            override.is_add() or override.is_force_add()
+        ):
             faults.append(
                 f"{line}: the run's config has no {key!r}.{nearest(key, [name for name, _ in leaves(config)])}"
             )
@@ -64,6 +69,24 @@ def config_with(run: RunDirectory, overrides: Sequence[str]) -> dict[str, Any]:
 
 
 _NOTHING = object()
+# Of training: other metrics, or another loss, need not have the value that a callback waited for.
+_NOBODY_WATCHES: dict[str, Any] = {"monitor": None, "callbacks": {}, "logger": {}}
+_ONE_DEVICE = {"devices": 1, "strategy": "auto", "num_nodes": 1}
+
+
+def _on_one_device(trainer: Mapping[str, Any] | None) -> dict[str, Any]:
+    values = dict(trainer or {})
+    if values.get("devices") in (None, 1, "auto"):
+        return values
+    return values | {name: value for name, value in _ONE_DEVICE.items() if name in values}
+
+
+def _leave_out(config: DictConfig, key: str) -> None:
+    parent, _, name = key.rpartition(".")
+    node = OmegaConf.select(config, parent)
+    if isinstance(node, DictConfig) and name in node:
+        with open_dict(node):
+            del node[name]
 
 
 def checkpoint_of(run: RunDirectory, name: str) -> Path:
@@ -99,14 +122,19 @@ def load_trained(model: Model, checkpoint: Path, data: RunData) -> None:
         data: what it is to see.
 
     Raises:
-        FileFormatError: if the file is damaged, or of another model; the model is not changed then.
+        RunDirectoryError: if the file is damaged, or of another model; the model is not changed then.
     """
     if not model.built:
         model.predict(_first_rows(data), verbose=0)
-    if checkpoint.suffix == ".zip":
-        read_backup(checkpoint).load_weights(model)
-    else:
-        model.load_weights(checkpoint)
+    try:
+        if checkpoint.suffix == ".zip":
+            read_backup(checkpoint).load_weights(model)
+        else:
+            model.load_weights(checkpoint)
+    except FileFormatError as error:
+        raise RunDirectoryError(
+            f"{checkpoint} is damaged, or of another model than the one that is to be loaded: {error}"
+        ) from error
 
 
 def _first_rows(data: RunData) -> Any:

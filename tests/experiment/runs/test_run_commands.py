@@ -3,7 +3,6 @@
 import json
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +40,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _there(made: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _there(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(made)
-    return
 
 
 def names(**arguments: Any) -> list[str]:
@@ -138,9 +136,8 @@ def test_what_differs_between_two_runs_is_what_was_given() -> None:
     assert not any(key.startswith(("model.", "data.", "fit.")) for key in found.config)
     assert found.environment == {}
     assert found.results["state"] == ["done", "done"]
-    assert found.results["test_loss"] == [
-        find_run(f"runs/a/{name}").result()["test_loss"] for name in ("first", "second")
-    ]  # type: ignore[index]
+    results = [find_run(f"runs/a/{name}").result() or {} for name in ("first", "second")]
+    assert found.results["test_loss"] == [result["test_loss"] for result in results]
 
 
 def test_other_code_and_packages_are_named(tmp_path: Path) -> None:
@@ -307,3 +304,129 @@ def test_a_run_that_is_not_there_or_damaged_is_said_in_a_sentence(
 def test_one_run_is_not_compared(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "runs/a/first"]) == 2
     assert "name two runs or more" in capsys.readouterr().err
+
+
+# --- what people do --------------------------------------------------------------------------------------------------
+
+
+def copied(name: str, to: Path) -> Path:
+    """A copy of a run that a test may damage."""
+    shutil.copytree(Path("runs/a") / name, to)
+    return to
+
+
+def changed(path: Path, **values: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_a_part_of_a_name_is_enough_and_a_misspelt_one_gets_the_nearest() -> None:
+    assert find_run("secon").path == find_run("a/second").path
+    with pytest.raises(RunDirectoryError, match=r"no such run.*Did you mean 'a/second'.*Received: run='a/secnod'"):
+        find_run("a/secnod")
+    with pytest.raises(RunDirectoryError, match=r"several runs have this name: a/first, .*a/second"):
+        find_run("s")
+    with pytest.raises(RunDirectoryError, match="no such run"):
+        find_run("")
+
+
+def test_a_run_that_failed_fails_again_in_the_same_way(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "identical" in output(capsys, "reproduce", "runs/b/failed")
+
+
+def test_a_run_that_goes_on_or_has_no_epoch_is_not_run_again(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    run_ = RunDirectory.open(copied("first", tmp_path / "copy"))
+    changed(run_.path / "run.json", state="running")
+    run_.lock.acquire()
+    assert main(["reproduce", str(run_.path)]) == 2
+    assert "the run goes on" in capsys.readouterr().err
+    run_.lock.release()  # now it was killed
+    run_.metrics_path.write_text("")
+    assert main(["reproduce", str(run_.path)]) == 2
+    assert "killed before its first epoch ended" in capsys.readouterr().err
+
+
+def test_of_a_run_that_was_killed_the_epochs_that_it_has_are_compared(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    killed = RunDirectory.open(copied("first", tmp_path / "copy"))
+    changed(killed.path / "run.json", state="running")
+    (killed.path / "result.json").unlink()
+    killed.metrics_path.write_text(killed.metrics_path.read_text().splitlines(keepends=True)[0])
+    assert "over 1 epochs" in output(capsys, "reproduce", str(killed.path), "--run-dir", str(tmp_path / "again"))
+
+
+def test_progress_is_not_printed_into_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    overrides = [*QUICK, "fit.epochs=1", "fit.verbose=1"]
+    run(compose(overrides), overrides, tmp_path / "run")
+    capsys.readouterr()
+    found = json.loads(output(capsys, "reproduce", str(tmp_path / "run"), "--run-dir", str(tmp_path / "b"), "--json"))
+    assert found["identical"] is True
+    assert found["epochs"] == 1
+
+
+@pytest.mark.parametrize(
+    ("overrides", "names"),
+    [
+        (["metrics=sparse_categorical_accuracy"], {"loss", "sparse_categorical_accuracy"}),
+        (["+metrics.top={metric: sparse_categorical_crossentropy}"], {"loss", "accuracy", "top"}),
+        (["~metrics.accuracy"], {"loss"}),
+        (["metrics=none"], {"loss"}),
+    ],
+)
+def test_a_run_is_evaluated_with_other_metrics_than_those_it_watched(
+    overrides: list[str], names: set[str], tmp_path: Path
+) -> None:
+    assert set(evaluate_run(find_run("runs/a/first"), overrides, out=tmp_path / "found.json")) == names
+
+
+def test_a_run_on_several_devices_is_evaluated_on_one(tmp_path: Path) -> None:
+    folder = copied("first", tmp_path / "copy")
+    text = (folder / "config.yaml").read_text()
+    assert "devices: auto" in text
+    (folder / "config.yaml").write_text(
+        text.replace("devices: auto", "devices: 2").replace("strategy: auto", "strategy: ddp")
+    )
+    assert evaluate_run(find_run(folder)) == evaluate_run(find_run("runs/a/first"), out=tmp_path / "found.json")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["evaluate", "run=runs/a/first", "out=."], "nothing can be written there"),
+        (["predict", "run=runs/a/first", "out=/proc/nowhere"], "nothing can be written there"),
+        (["evaluate", "run=runs/a/first", "model.layers.h1.units=7"], "of another model"),
+        (["evaluate", "run="], "there is no such run"),
+        (["runs", "--limit", "-1"], "--limit: expected 0 or more"),
+    ],
+)
+def test_other_things_that_cannot_be_are_said_in_a_sentence_too(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    assert main(words) == 2
+    errors = capsys.readouterr().err
+    assert said in errors
+    assert "Traceback" not in errors
+
+
+def test_a_damaged_checkpoint_is_said_in_a_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = copied("first", tmp_path / "copy")
+    for file in (folder / "checkpoints").glob("*.zip"):
+        file.write_bytes(file.read_bytes()[:1000])
+    assert main(["evaluate", f"run={folder}"]) == 2
+    assert "is damaged" in capsys.readouterr().err
+
+
+def test_overrides_that_cannot_be_read_are_made_up_for_by_the_config(tmp_path: Path) -> None:
+    folder = copied("second", tmp_path / "copy")
+    overrides = folder / "hydra" / "overrides.yaml"
+    overrides.write_text(overrides.read_text().replace("optimizer.momentum=0.9", "'optimizer.momentum=[0.9'"))
+    path = promote(find_run(folder), "whole", folder=tmp_path / "conf")
+    assert "momentum: 0.9" in path.read_text()
+
+
+def test_overrides_with_brackets_are_shown_as_they_are(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    folder = copied("first", tmp_path / "runs" / "copy")
+    changed(folder / "run.json", overrides=["callbacks=[red]"])
+    assert "callbacks=[red]" in output(capsys, "runs", str(tmp_path / "runs"))
