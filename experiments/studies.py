@@ -7,7 +7,8 @@ The sweep is `labkeras train -m experiment=memory sweep_dir=runs/sweeps/memory`;
 again. Its trials become `memory/results.csv`, a line each, and that the tables. `--tables` only makes the tables again.
 
 A study is a folder with a README, which has tables for the new ones to replace, and `study.py`: `COLUMNS`, the metrics
-to be kept, and `tables(runs)`, the tables as Markdown.
+to be kept, and `tables(runs)`, the tables as Markdown. It may have `measured(epochs)`: further metrics of a
+run, from the rows of its epochs.
 """
 
 import argparse
@@ -61,7 +62,7 @@ def write(folder: Path, study: ModuleType, ledger: Ledger | None = None) -> None
         ledger: of its sweep.
     """
     if ledger is not None:
-        _write_runs(folder / "results.csv", ledger, study.COLUMNS)
+        _write_runs(folder / "results.csv", ledger, study)
     readme = folder / "README.md"
     made = iter(study.tables(read_runs(folder)))
     text = readme.read_text(encoding="utf-8")
@@ -118,23 +119,25 @@ def markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 # --- the ledger as lines ----------------------------------------------------------------------------------------------
 
 
-def _write_runs(path: Path, ledger: Ledger, columns: Sequence[str]) -> None:
+def _write_runs(path: Path, ledger: Ledger, study: ModuleType) -> None:
+    columns: list[str] = study.COLUMNS
     keys = list(dict.fromkeys(key for trial in ledger.trials for key in trial.params))
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*keys, "state", *columns, "seconds"])
         for trial in ledger.trials:
             params = [_text(trial.params.get(key, "")) for key in keys]
-            metrics = [_text(_metrics(trial).get(column, "")) for column in columns]
-            writer.writerow([*params, trial.state, *metrics, f"{trial.seconds:.1f}"])
+            metrics = _metrics(trial, study) if trial.state == "done" else {}
+            kept = [_text(metrics.get(column, "")) for column in columns]
+            writer.writerow([*params, trial.state, *kept, f"{trial.seconds:.1f}"])
 
 
-def _metrics(trial: TrialRecord) -> dict[str, Any]:
+def _metrics(trial: TrialRecord, study: ModuleType) -> dict[str, Any]:
     """The results of the test and the row of the last epoch: both are of the weights that training ended with."""
-    if trial.state != "done":
-        return {}
-    result = RunDirectory(trial.directory).result() or {}
-    return {**result, **(result.get("last") or {})}
+    folder = RunDirectory(trial.directory)
+    result = folder.result() or {}
+    measured = study.measured(folder.metrics()) if hasattr(study, "measured") else {}
+    return {**result, **(result.get("last") or {}), **measured}
 
 
 def _text(value: object) -> str:
