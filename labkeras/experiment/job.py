@@ -47,7 +47,8 @@ def write_job(
         attempt: which one it is, from 1.
     """
     job = {"version": _VERSION, "sweep": str(sweep), "trial": trial, "attempt": attempt, "overrides": list(overrides)}
-    with atomic_write(directory / JOB) as file:
+    # It need not survive a power cut: the next attempt has it written anew.
+    with atomic_write(directory / JOB, durable=False) as file:
         file.write(json.dumps({**job, "config": _encoded(config)}, ensure_ascii=False) + "\n")
 
 

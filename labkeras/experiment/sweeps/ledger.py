@@ -1,7 +1,7 @@
 """The ledger of a sweep: what was tried and how it ended, a line an event, never rewritten.
 
 `sweep.yaml` holds what is swept, `sweep.jsonl` what happened. The ledger is the one truth: samplers, reports and a
-sweep that goes on after a crash start from it alone. Each line is on the disk before the next thing happens.
+sweep that goes on after a crash start from it alone. What a line says is on the disk before anything comes of it.
 """
 
 import json
@@ -190,17 +190,13 @@ class LedgerWriter:
         self._write({"event": "session", "pid": os.getpid(), "command": list(command)})
 
     def trial(self, params: Mapping[str, Any], overrides: Sequence[str]) -> TrialRecord:
-        """A point was chosen; returns its record, with the next number."""
+        """A point was chosen; returns its record, with the next number.
+
+        The line reaches the disk with that of the first attempt, before which nothing comes of it.
+        """
         number = len(self.ledger.trials)
-        self._write(
-            {
-                "event": "trial",
-                "trial": number,
-                "dir": f"{number:04d}",
-                "params": dict(params),
-                "overrides": list(overrides),
-            }
-        )
+        event = {"event": "trial", "trial": number, "dir": f"{number:04d}"}
+        self._write({**event, "params": dict(params), "overrides": list(overrides)}, durable=False)
         return self.ledger.trials[number]
 
     def attempt(self, number: int) -> int:
@@ -247,13 +243,14 @@ class LedgerWriter:
         """Closes the file."""
         os.close(self._file)
 
-    def _write(self, event: dict[str, Any]) -> None:
+    def _write(self, event: dict[str, Any], durable: bool = True) -> None:
         event["time"] = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = json.dumps(json_value(event), ensure_ascii=False) + "\n"
         data = memoryview(line.encode())
         while data:  # a disk that is nearly full takes a part
             data = data[os.write(self._file, data) :]
-        os.fsync(self._file)
+        if durable:
+            os.fsync(self._file)
         self.ledger.apply(json.loads(line))
 
 
