@@ -64,7 +64,9 @@ def _read(trial: TrialRecord) -> Facts:
 
 def _checkpoint(folder: RunDirectory) -> str | None:
     try:
-        names = sorted(path.name for path in folder.checkpoints.iterdir() if path.name.startswith("best."))
+        names = [path.name for path in folder.checkpoints.iterdir() if path.name.startswith("best.")]
     except OSError:
         return None
+    # best.json only says which of the training checkpoints it is.
+    names.sort(key=lambda name: (name.endswith(".json"), name))
     return f"{folder.checkpoints.name}/{names[0]}" if names else None

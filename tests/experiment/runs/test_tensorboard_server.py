@@ -1,21 +1,14 @@
 """A run's folder, opened in a real TensorBoard server."""
 
-import json
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from labkeras.experiment import compose, run
+from tests.helpers.tensorboard_server import answer_to, ask, serving
 
 pytestmark = pytest.mark.slow
-_SECONDS = 20  # the server answers after 2 or 3, and shows event files some seconds later
 
 
 @pytest.fixture(scope="module")
@@ -28,39 +21,8 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def address(result: dict[str, Any]) -> Iterator[str]:
     """The address of a server that shows the run's folder."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", result["run_dir"], "--port", str(port)]
-    server = subprocess.Popen(
-        [*command, "--host", "127.0.0.1", "--load_fast=false"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    yield f"http://127.0.0.1:{port}/data"
-    server.terminate()
-    server.wait(timeout=10)
-
-
-def ask(url: str, body: dict[str, Any] | None = None) -> Any:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=5) as answer:
-        return json.load(answer)
-
-
-def answer_to(url: str, is_there: Callable[[Any], bool], body: dict[str, Any] | None = None) -> Any:
-    """What the server answers as soon as that is what is waited for."""
-    end = time.monotonic() + _SECONDS
-    answer: Any = None
-    while time.monotonic() < end:
-        try:
-            answer = ask(url, body)
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.2)
-            continue
-        if is_there(answer):
-            return answer
-        time.sleep(0.2)
-    raise AssertionError(f"{url} answers {answer!r}")
+    with serving(result["run_dir"]) as found:
+        yield found
 
 
 def test_training_and_validation_are_two_runs_with_the_same_tags(address: str) -> None:
