@@ -127,6 +127,11 @@ def _position(parameter: Parameter, value: float) -> float:
 
 def _beyond(parameter: Parameter, up: bool) -> float:
     low, high = parameter.low, parameter.high
+    if not parameter.is_interval:  # one step more of the same length
+        end, before = parameter.values[-1 if up else 0], parameter.values[-2 if up else 1]
+        if parameter.log:
+            return float(end * end / before)
+        return float(2 * end - before) if up else max(float(2 * end - before), low / 2)
     if not parameter.log:
         return high + (high - low) / 2 if up else low / 2
     factor = min(10.0, math.sqrt(high / low))

@@ -41,7 +41,7 @@ def importances(study: Study) -> list[Importance]:
     """The importance of the parameters for each objective; none where too few trials are done.
 
     PED-ANOVA compares where the best trials lie with where all do. Of Optuna's evaluators it is the one that needs no
-    further package, has no chance in it, and takes conditional parameters.
+    further package and has no chance in it. Parameters that some trials lack are left out.
 
     Reference:
         Watanabe, Bansal, Hutter, "PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary

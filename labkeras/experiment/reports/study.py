@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from labkeras.experiment.reports.estimates import CONFIDENCE, Estimate, estimate, p_value
@@ -106,7 +107,7 @@ class Study:
         """The sweep's."""
         return str(self.ledger.spec.get("name") or "sweep")
 
-    @property
+    @cached_property
     def shown(self) -> list[Parameter]:
         """The differing parameters without the seed."""
         return [parameter for parameter in self.parameters if parameter.key != SEED]
@@ -121,7 +122,7 @@ class Study:
         """All rows of rank 1."""
         return [row for row in self.rows if row.rank == 1]
 
-    @property
+    @cached_property
     def has_seeds(self) -> bool:
         """Whether any point was tried with several seeds."""
         return any(len(row.trials) > 1 for row in self.rows)

@@ -84,12 +84,19 @@ class ReportWriter:
         self._ledger = ledger
         self._reader = FactReader()
         self._not_before = 0.0
+        self._is_behind = False
 
     def trial_ended(self) -> None:
         """A trial ended: writes the reports, unless that was done a moment ago."""
+        self._is_behind = True
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Time has passed: writes what was put off, if it is time."""
         start = time.perf_counter()
-        if start < self._not_before:
+        if not self._is_behind or start < self._not_before:
             return
+        self._is_behind = False
         self._write(with_importance=False, durable=False)
         end = time.perf_counter()
         self._not_before = end + (end - start) * (1 / _MOST_OF_THE_TIME - 1)

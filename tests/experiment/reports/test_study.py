@@ -92,6 +92,19 @@ def test_the_ends_of_the_space_are_named_if_the_best_lies_there(tmp_path: Path) 
     assert "add seed=0,1,2" in found[1]
 
 
+@pytest.mark.parametrize(
+    ("values", "goal"),
+    [([32, 64, 128], "256"), ([0.001, 0.01, 0.1], "1"), ([20, 30, 40], "50"), ([0.2, 0.3, 0.4], "0.5")],
+)
+def test_a_list_is_widened_by_one_more_step(tmp_path: Path, values: list[float], goal: str) -> None:
+    trials = [trial({"x": x, "seed": seed}, 0.1 * n) for seed in (0, 1) for n, x in enumerate(values)]
+    found = advice(study(tmp_path, trials, [{"key": "x", "kind": "choice", "values": values}]))
+    assert found == [
+        f"Widen x upward: the best ({values[-1]}) lies at the upper end of {values[0]} … {values[-1]}; "
+        f"try as far as {goal}."
+    ]
+
+
 def test_no_end_is_named_in_the_middle_or_where_nothing_lies_beyond(tmp_path: Path) -> None:
     space = [LEARNING_RATE, {"key": "rate", "kind": "interval", "low": 0.0, "high": 0.5}]
     trials = [trial({RATE: 0.01 * (n + 1), "rate": 0.0 + 0.1 * n}, 0.9 - 0.1 * n) for n in range(4)]
