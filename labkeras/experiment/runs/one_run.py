@@ -5,7 +5,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -270,12 +270,16 @@ def _recorded(job: _Job, record: RunRecord, overrides: Sequence[str], seed: int)
         raise error from raised
     finally:
         # What cannot be written, as on a full disk, must not hide why the run failed.
-        with suppress(OSError) if failure is not None else nullcontext():
+        guarded: AbstractContextManager[Any] = suppress(OSError) if failure is not None else nullcontext()
+        result["seconds"] = record.stop_clock()
+        with guarded:
             result |= tested | _summary(job, seed)
             write_model(job.folder, job.model)
-            record.end(result["state"], code, failure)
-            result["seconds"] = record.values["seconds"]
+        with guarded:
             job.folder.write_result(result)
+        with guarded:
+            record.end(result["state"], code, failure)  # after the result: who reads that it is done finds that
+        with guarded:
             _close(job, session, result["state"], _scores(result) | tested)
     return result
 

@@ -75,10 +75,15 @@ class RunRecord:
         self.values["resumed"] = [*self.values.get("resumed", []), {"time": _now(), "epoch": epoch, "batch": batch}]
         self._folder.write_record(self.values, durable=False)
 
+    def stop_clock(self) -> float:
+        """The seconds that the run took, in all its sittings."""
+        seconds = round(self._seconds_before + time.perf_counter() - self._start, 3)
+        self.values["seconds"] = seconds
+        return seconds
+
     def end(self, state: str, exit_code: int, failure: dict[str, str] | None = None) -> None:
-        """Says how the run ended."""
-        seconds = self._seconds_before + time.perf_counter() - self._start
-        self.values |= {"state": state, "ended": _now(), "seconds": round(seconds, 3)}
+        """Says how the run ended; its clock was stopped."""
+        self.values |= {"state": state, "ended": _now()}
         self.values |= {"exit_code": exit_code, "failure": failure}
         self._folder.write_record(self.values)
 
