@@ -16,8 +16,9 @@ from labkeras.cli.with_run import words_of
 from labkeras.errors import ConfigError
 from labkeras.experiment.config.composition import compose
 from labkeras.experiment.config.validation import checked
-from labkeras.experiment.runs.directory import RUNS, new_folder
+from labkeras.experiment.runs.directory import RUNS, new_folder, writing_to
 from labkeras.experiment.runs.finding import BatchSizes, LearningRates, find_batch_size, find_learning_rate
+from labkeras.experiment.runs.finding_chart import curve_chart
 from labkeras.experiment.runs.trained import config_with
 from labkeras.files import atomic_write
 
@@ -53,8 +54,8 @@ def _find(what: str, words: Sequence[str], as_json: bool) -> int:
         raise ConfigError([f"steps={limits['steps']}: is of `find lr`"])
     found = find_learning_rate(config, **limits) if what == "lr" else find_batch_size(config, **limits)
     folder = Path(given["out"]) if "out" in given else new_folder(RUNS / "find")
-    folder.mkdir(parents=True, exist_ok=True)
-    file = _write(folder, found)
+    with writing_to(folder):
+        file = _write(folder, found)
     if as_json:
         print(json.dumps({**asdict(found), "file": str(file)}, indent=2))
     elif isinstance(found, LearningRates):
@@ -86,6 +87,8 @@ def _write(folder: Path, found: LearningRates | BatchSizes) -> Path:
     else:
         file, header = folder / "batch_sizes.csv", ["batch_size", "samples_per_second", "memory"]
         rows = [(probe.batch_size, probe.samples_per_second, probe.memory) for probe in found.probes]
+    with atomic_write(file.with_suffix(".svg"), durable=False) as text:
+        text.write(_picture(found))
     with atomic_write(file) as text:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(header)
@@ -93,8 +96,19 @@ def _write(folder: Path, found: LearningRates | BatchSizes) -> Path:
     return file
 
 
+def _picture(found: LearningRates | BatchSizes) -> str:
+    if isinstance(found, LearningRates):
+        marks = {} if found.suggestion is None else {f"{found.suggestion:.2g}": found.suggestion}
+        return curve_chart(found.rates, {"loss": found.losses}, x_label="learning rate", y_label="loss", marks=marks)
+    speeds = {"speed": [probe.samples_per_second for probe in found.probes]}
+    chosen = {} if found.suggestion is None else {str(found.suggestion): float(found.suggestion)}
+    sizes = [probe.batch_size for probe in found.probes]
+    return curve_chart(sizes, speeds, x_label="batch size", y_label="samples a second", marks=chosen)
+
+
 def _say_rates(found: LearningRates, file: Path) -> None:
-    print(f"tried {len(found.rates)} learning rates, {found.rates[0]:.2g} to {found.rates[-1]:.2g}: {short(str(file))}")
+    span = f", {found.rates[0]:.2g} to {found.rates[-1]:.2g}" if found.rates else ""
+    print(f"tried {len(found.rates)} learning rates{span}: {short(str(file))} (and .svg)")
     if found.suggestion is None:
         print("the loss never fell: look at the model and the data first (labkeras train debug=overfit)")
     else:

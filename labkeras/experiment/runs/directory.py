@@ -15,7 +15,7 @@ import os
 import secrets
 import string
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from labkeras.experiment.config.safe_yaml import read_yaml
 from labkeras.experiment.runs.lock import FolderLock, is_locked
 from labkeras.files import atomic_write
 
-__all__ = ["RUNS", "RunDirectory", "find_run", "json_value", "new_folder", "new_id", "run_folders"]
+__all__ = ["RUNS", "RunDirectory", "find_run", "json_value", "new_folder", "new_id", "run_folders", "writing_to"]
 
 RUNS = Path("runs")
 """Where runs go unless `run_dir` says otherwise; below the folder that the command is given in."""
@@ -106,6 +106,20 @@ def run_folders(root: str | os.PathLike[str]) -> Iterator[Path]:
             yield Path(folder)
             names.clear()
         names[:] = sorted(name for name in names if not name.startswith(".") and not os.path.islink(f"{folder}/{name}"))
+
+
+@contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    """Makes a folder for results, and says in a sentence what keeps files from being written there.
+
+    Raises:
+        RunDirectoryError: if the folder cannot be made, or what is done within raises an error of the system.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise RunDirectoryError(f"nothing can be written there: {error}. Received: out={str(folder)!r}") from error
 
 
 class RunDirectory:

@@ -2,17 +2,16 @@
 
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from labkeras.errors import ConfigError, RunDirectoryError
+from labkeras.errors import ConfigError
 from labkeras.experiment.runs.compiling import compiled_model, given
 from labkeras.experiment.runs.data import RunData, load_data
-from labkeras.experiment.runs.directory import RunDirectory, json_value
+from labkeras.experiment.runs.directory import RunDirectory, json_value, writing_to
 from labkeras.experiment.runs.trained import checkpoint_of, config_with, load_trained
 from labkeras.files import atomic_write
 from labkeras.models.model import Model
@@ -61,7 +60,7 @@ def evaluate_run(
     results = {name: float(value) for name, value in found.items()}
     path = Path(out) if out is not None else run.path / "evaluations" / f"{part}-{Path(checkpoint).stem}.json"
     known = {"run": str(run.path), "checkpoint": file.name, "part": part, "overrides": list(overrides)}
-    with _writing_to(path.parent), atomic_write(path) as text:
+    with writing_to(path.parent), atomic_write(path) as text:
         text.write(json.dumps(json_value({**known, "results": results}), indent=2, ensure_ascii=False) + "\n")
     return results
 
@@ -96,7 +95,7 @@ def predict_run(
     size = {"batch_size": config["fit"].get("batch_size")} if data.is_arrays else {}
     outputs = model.predict(x, **size, verbose=0, trainer=given(config.get("trainer")) or None)
     folder = Path(out) if out is not None else run.path / "predictions"
-    with _writing_to(folder):
+    with writing_to(folder):
         return [_write(folder / f"{part}{name}.npy", values) for name, values in _named(outputs)]
 
 
@@ -127,16 +126,6 @@ def _named(outputs: Any) -> list[tuple[str, Any]]:
     if isinstance(outputs, list | tuple):
         return [(f"-{number}", values) for number, values in enumerate(outputs)]
     return [("", outputs)]
-
-
-@contextmanager
-def _writing_to(folder: Path) -> Iterator[None]:
-    """Makes a folder, and says in a sentence what keeps files from being written there."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        raise RunDirectoryError(f"nothing can be written there: {error}. Received: out={str(folder)!r}") from error
 
 
 def _write(path: Path, values: Any) -> Path:

@@ -1,6 +1,8 @@
 """Learning rates and batch sizes to begin with, found by trying a few steps of each; nothing of it stays."""
 
+import math
 import multiprocessing
+import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -13,16 +15,19 @@ import torch
 
 from labkeras import nest
 from labkeras.callbacks.callback import Callback, Logs
-from labkeras.errors import ConfigError, DataError, NonFiniteLossError
+from labkeras.callbacks.random_state import random_state, set_random_state
+from labkeras.errors import ConfigError, DataError, LabkerasError, NonFiniteLossError
 from labkeras.experiment.runs.compiling import compiled_model, given
 from labkeras.experiment.runs.data import RunData, load_data
+from labkeras.experiment.runs.failures import failure_of
+from labkeras.experiment.runs.trained import on_one_device
 from labkeras.random import set_random_seed
 
 __all__ = ["BatchSizes", "LearningRates", "Probe", "find_batch_size", "find_learning_rate"]
 
-_SMOOTHING = 0.9  # weight of what came before in the running mean of the loss
-_DIVERGED = 4.0  # times the lowest loss
-_LEFT_OUT = 5  # first and last steps, whose slopes say little
+_MEMORY = 0.9  # of the running mean of the loss, by which is seen when it rises
+_DIVERGED = 3.0  # times the first loss, above the lowest
+_LEFT_OUT = 5  # first steps, whose slopes say little
 _WARM_UP, _TIMED = 2, 5
 
 
@@ -32,7 +37,7 @@ class LearningRates:
 
     Args:
         rates: that were tried, rising.
-        losses: of the batch at each; smoothed.
+        losses: of the batch at each, before the step; averaged with those beside it.
         suggestion: where the loss fell fastest; None if it never fell.
     """
 
@@ -76,7 +81,8 @@ def find_learning_rate(
 ) -> LearningRates:
     """Trains a few steps, with a learning rate that rises by a constant factor from each to the next.
 
-    It ends before `steps` when the loss is four times the lowest one.
+    It ends before `steps` when the loss has risen far above the first one. Random generators are afterwards where they
+    were, and nothing is written.
 
     Args:
         config: a whole config, checked.
@@ -95,20 +101,20 @@ def find_learning_rate(
     """
     if not 0 < low < high or steps < 20:
         raise ConfigError([f"expected 0 < low < high and at least 20 steps. Received: {low=}, {high=}, {steps=}"])
-    set_random_seed(int(config.get("seed") or 0))
     optimizer = {**config["optimizer"]}
     if "learning_rate" not in optimizer:
         raise ConfigError([f"optimizer: {optimizer.get('optimizer')!r} has no learning rate to find"])
     optimizer["learning_rate"] = low  # whatever schedule there was
-    model = compiled_model({**config, "optimizer": optimizer})
-    data = load_data(config["data"])
+    step_by_step = {**(config.get("compile") or {}), "steps_per_execution": 1}
     sweep = _RisingRate(low, (high / low) ** (1 / (steps - 1)), steps)
-    wanted = {"validation_split": 0, "epochs": steps, "verbose": 0, "validation_steps": None, "steps_per_epoch": None}
-    arguments = data.fit_arguments(given({**config["fit"], **wanted}))
-    trainer = given(config.get("trainer")) or None
-    with suppress(NonFiniteLossError):  # what the range test is looking for
-        model.fit(data.x, data.y, callbacks=[sweep], trainer=trainer, **arguments)
-    return LearningRates(sweep.rates, sweep.losses, _steepest(sweep.rates, sweep.losses))
+    before = random_state()
+    try:
+        set_random_seed(int(config.get("seed") or 0))
+        _train({**config, "optimizer": optimizer, "compile": step_by_step}, sweep, steps)
+    finally:
+        set_random_state(before)
+    losses = _smoothed(sweep.losses)
+    return LearningRates(sweep.rates, losses, _steepest(sweep.rates, losses))
 
 
 def find_batch_size(config: Mapping[str, Any], *, low: int = 1, high: int | None = None) -> BatchSizes:
@@ -140,8 +146,8 @@ def find_batch_size(config: Mapping[str, Any], *, low: int = 1, high: int | None
     try:
         while True:
             said = ours.recv()
-            if isinstance(said, Exception):
-                raise said
+            if isinstance(said, _Failure):
+                raise ConfigError(list(said.faults)) if said.faults else LabkerasError(said.text)
             if isinstance(said, Probe):
                 probes.append(said)
             tried = said if isinstance(said, int) else None
@@ -150,6 +156,8 @@ def find_batch_size(config: Mapping[str, Any], *, low: int = 1, high: int | None
     finally:
         process.join(10)
         process.kill()
+    if process.exitcode not in (0, -signal.SIGKILL):  # what the system does to who takes too much memory
+        raise LabkerasError(f"training with batches of {tried} ended its process: exit code {process.exitcode}")
     if tried is not None:
         probes.append(Probe(tried, None, None))
     fitted = [probe for probe in probes if probe.samples_per_second is not None]
@@ -159,6 +167,17 @@ def find_batch_size(config: Mapping[str, Any], *, low: int = 1, high: int | None
 
 
 # --- learning rate --------------------------------------------------------------------------------------------------
+
+
+def _train(config: Mapping[str, Any], sweep: "_RisingRate", steps: int) -> None:
+    model = compiled_model(config)
+    data = load_data(config["data"])
+    wanted = {"validation_split": 0, "epochs": steps, "verbose": 0, "validation_steps": None, "steps_per_epoch": None}
+    arguments = data.fit_arguments(given({**config["fit"], **wanted, "initial_epoch": 0}))
+    arguments["validation_freq"] = steps + 1  # never
+    trainer = given(on_one_device(config.get("trainer"))) or None
+    with suppress(NonFiniteLossError):  # what the range test is looking for
+        model.fit(data.x, data.y, callbacks=[sweep], trainer=trainer, **arguments)
 
 
 class _RisingRate(Callback):
@@ -172,31 +191,47 @@ class _RisingRate(Callback):
         self._factor = factor
         self._steps = steps
         self._mean = 0.0
-        self._sum = 0.0
+        self._lowest = math.inf
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        self.model.reset_metrics()  # so that the logs are those of this batch alone
         self.model.optimizer.learning_rate = self._rate
-        if batch == 0:
-            self._sum = 0.0
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        whole = float((logs or {})["loss"]) * (batch + 1)  # logs have the mean of the epoch so far
-        loss, self._sum = whole - self._sum, whole
-        self._mean = _SMOOTHING * self._mean + (1 - _SMOOTHING) * loss
-        smoothed = self._mean / (1 - _SMOOTHING ** (len(self.rates) + 1))
-        self.rates.append(self._rate)
-        self.losses.append(smoothed)
-        self._rate *= self._factor
-        diverged = len(self.losses) > _LEFT_OUT and smoothed > _DIVERGED * min(self.losses)
-        if len(self.rates) >= self._steps or diverged:
+        loss = float((logs or {})["loss"])
+        if not math.isfinite(loss):  # on an accelerator the loss is looked at some steps late
             self.model.stop_training = True
+            return
+        self.rates.append(self._rate)
+        self.losses.append(loss)
+        self._rate *= self._factor
+        self._mean = _MEMORY * self._mean + (1 - _MEMORY) * loss
+        mean = self._mean / (1 - _MEMORY ** len(self.losses))
+        self._lowest = min(self._lowest, mean)
+        risen = mean - self._lowest > _DIVERGED * max(abs(self.losses[0]), 1e-12)
+        if len(self.rates) >= self._steps or risen:
+            self.model.stop_training = True
+
+
+def _smoothed(losses: Sequence[float]) -> list[float]:
+    """Means with neighbours on both sides, the nearer ones counting more.
+
+    A running mean would lag ten steps behind, in which the learning rate grows fourfold.
+    """
+    weights = np.bartlett(2 * max(1, len(losses) // 20) + 3)[1:-1]
+    if len(losses) < len(weights):
+        return list(losses)
+    inside = np.convolve(np.ones(len(losses)), weights, mode="same")
+    smoothed: list[float] = (np.convolve(losses, weights, mode="same") / inside).tolist()
+    return smoothed
 
 
 def _steepest(rates: Sequence[float], losses: Sequence[float]) -> float | None:
     """Where the loss falls fastest with the logarithm of the learning rate."""
     if len(rates) < 3 * _LEFT_OUT:
         return None
-    slopes = np.gradient(np.asarray(losses), np.log(np.asarray(rates)))[_LEFT_OUT:-_LEFT_OUT]
+    end = max(int(np.argmin(losses)), _LEFT_OUT) + 1  # what falls after the lowest has risen before
+    slopes = np.gradient(np.asarray(losses), np.log(np.asarray(rates)))[_LEFT_OUT:end]
     at = int(slopes.argmin())
     return float(rates[_LEFT_OUT + at]) if slopes[at] < 0 else None
 
@@ -216,10 +251,18 @@ def _try_sizes(config: dict[str, Any], low: int, high: int | None, answers: Conn
         for size in _sizes(low, min(high or rows, rows)):
             answers.send(size)
             answers.send(_probe(config, data, size))
-    except torch.OutOfMemoryError:
-        pass  # the size that was said last did not fit
-    except Exception as error:  # for the process that waits
-        answers.send(error)
+    except Exception as error:
+        failure = failure_of(error)
+        if failure["kind"] != "out_of_memory":  # then the size that was said last did not fit
+            answers.send(_Failure(failure["error"], error.faults if isinstance(error, ConfigError) else ()))
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """An error, in words: not all errors come whole out of another process."""
+
+    text: str
+    faults: tuple[str, ...]
 
 
 def _sizes(low: int, high: int) -> Iterator[int]:

@@ -23,7 +23,7 @@ from labkeras.experiment.runs.directory import RunDirectory
 from labkeras.models.model import Model
 from labkeras.saving.strict_json import read_json
 
-__all__ = ["checkpoint_of", "config_with", "load_trained"]
+__all__ = ["checkpoint_of", "config_with", "load_trained", "on_one_device"]
 
 _TRAINER = "trainer"
 
@@ -40,7 +40,7 @@ def config_with(run: RunDirectory, overrides: Sequence[str]) -> dict[str, Any]:
         ConfigError: naming everything that does not fit.
     """
     config = run.config() | _NOBODY_WATCHES
-    config["trainer"] = _on_one_device(config.get("trainer"))
+    config["trainer"] = on_one_device(config.get("trainer"))
     found, faults = parsed(overrides, OverridesParser.create())
     chosen = OmegaConf.create(config)
     assert isinstance(chosen, DictConfig)
@@ -74,7 +74,8 @@ _NOBODY_WATCHES: dict[str, Any] = {"monitor": None, "callbacks": {}, "logger": {
 _ONE_DEVICE = {"devices": 1, "strategy": "auto", "num_nodes": 1}
 
 
-def _on_one_device(trainer: Mapping[str, Any] | None) -> dict[str, Any]:
+def on_one_device(trainer: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The arguments of a Trainer without those that would start other processes."""
     values = dict(trainer or {})
     if values.get("devices") in (None, 1, "auto"):
         return values

@@ -2,16 +2,19 @@
 
 import csv
 import json
+import random
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import torch
 
 from labkeras.cli.main import main
-from labkeras.errors import ConfigError
+from labkeras.errors import ConfigError, LabkerasError
 from labkeras.experiment import compose
 from labkeras.experiment.config.validation import checked
-from labkeras.experiment.runs.finding import _steepest, find_learning_rate
+from labkeras.experiment.runs.finding import _steepest, find_batch_size, find_learning_rate
 
 MODEL = ["experiment=digits_mlp", "trainer=cpu"]
 
@@ -87,3 +90,52 @@ def test_what_cannot_be_found_is_said(words: list[str], said: str, capsys: pytes
 def test_a_range_that_is_none_is_refused() -> None:
     with pytest.raises(ConfigError, match="low=0"):
         find_learning_rate(checked(compose(MODEL)), low=0)
+
+
+def test_a_test_leaves_random_generators_where_they_were() -> None:
+    before = torch.get_rng_state(), random.getstate(), np.random.get_state(legacy=False)
+    find_learning_rate(checked(compose(MODEL)), steps=20)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert random.getstate() == before[1]
+    np.testing.assert_equal(np.random.get_state(legacy=False), before[2])
+
+
+def test_the_rate_that_is_suggested_is_below_the_one_with_the_lowest_loss() -> None:
+    found = find_learning_rate(checked(compose(MODEL)))
+    assert found.suggestion is not None
+    assert found.suggestion < found.rates[int(np.argmin(found.losses))]
+    assert found.losses[-1] > 2 * min(found.losses)  # it went on until training failed
+
+
+def test_losses_that_do_not_change_are_as_they_are() -> None:
+    """With rates that change nothing, each loss is that of its batch alone, and not of the epoch so far."""
+    still = checked(compose([*MODEL, "model.layers.drop.rate=0", "fit.batch_size=1437", "fit.shuffle=false"]))
+    found = find_learning_rate(still, low=1e-12, high=1e-11, steps=20)
+    np.testing.assert_allclose(found.losses, found.losses[0], rtol=1e-5)
+
+
+def test_a_loss_that_is_not_finite_at_once_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["find", "lr", *MODEL, "model.layers.h1.kernel_initializer={initializer: constant, value: 1e38}"]) == 1
+    assert "the loss never fell" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("what", ["lr", pytest.param("batch", marks=pytest.mark.slow)])
+def test_there_is_a_picture_beside_the_table(what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    limits = ["low=64", "high=128"] if what == "batch" else ["steps=30"]
+    main(["find", what, *MODEL, *limits, "out=found"])
+    (picture,) = Path("found").glob("*.svg")
+    assert ElementTree.parse(picture).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+    assert picture.with_suffix(".csv").exists()
+
+
+@pytest.mark.slow
+def test_what_the_other_process_refuses_comes_back_whole() -> None:
+    config = checked(compose(MODEL))
+    config["data"] = {"dataset": "nowhere"}
+    with pytest.raises(LabkerasError, match="no dataset is named 'nowhere'"):
+        find_batch_size(config, high=8)
+
+
+def test_a_folder_that_cannot_be_written_to_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["find", "lr", *MODEL, "steps=20", "out=/proc/nowhere"]) == 2
+    assert "nothing can be written there" in capsys.readouterr().err
