@@ -9,7 +9,7 @@ from typing import Any
 
 from labkeras.experiment.sweeps.ledger import Ledger
 
-__all__ = ["SEED", "Parameter", "differing_parameters"]
+__all__ = ["Parameter", "SEED", "differing_parameters"]
 
 SEED = "seed"
 """The key whose values are repetitions, not choices."""
