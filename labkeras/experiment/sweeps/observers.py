@@ -80,10 +80,13 @@ class Reports:
     Args:
         trial_ended: called after each.
         close: called at the end.
+        refresh: called as time passes.
     """
 
-    def __init__(self, trial_ended: Callable[[], None], close: Callable[[], None]) -> None:
-        self._trial_ended, self._close = trial_ended, close
+    def __init__(
+        self, trial_ended: Callable[[], None], close: Callable[[], None], refresh: Callable[[], None] | None = None
+    ) -> None:
+        self._trial_ended, self._close, self._refresh = trial_ended, close, refresh
 
     def trial_started(self, record: TrialRecord) -> None:
         """Nothing to write yet."""
@@ -96,7 +99,9 @@ class Reports:
         self._trial_ended()
 
     def refresh(self) -> None:
-        """Nothing to write yet."""
+        """Writes what was put off, if it is time."""
+        if self._refresh is not None:
+            self._refresh()
 
     def close(self) -> None:
         """Writes the last ones."""

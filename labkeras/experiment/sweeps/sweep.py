@@ -152,7 +152,7 @@ def _driven(request: SweepRequest, plan: SweepPlan, writer: LedgerWriter, launch
     display = Display(ledger, total=plan.total(), mode="none" if request.quiet else plan.options.display)
     observers = [
         Guarded(display, "the display"),
-        Guarded(Reports(reports.trial_ended, reports.close), "the report"),
+        Guarded(Reports(reports.trial_ended, reports.close, reports.refresh), "the report"),
     ]
     driver = Driver(
         writer=writer,
