@@ -99,8 +99,8 @@ def sweep_finished(swept: SweepResult) -> None:
     if done:
         print(f"  {folder}/report.html")
         print(f"  {program('tensorboard')} --logdir {folder}")
-    if swept.exit_code in (75, 130):
-        print(f"  {shlex.join([program('labkeras'), *swept.continue_with[1:]])}")
+    if swept.exit_code in (75, 130) or not all(trial.is_finished for trial in ledger.trials):
+        print(f"  {program('labkeras')} {shlex.join(swept.continue_with[1:])}")
 
 
 def short(folder: str) -> str:
