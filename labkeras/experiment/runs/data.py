@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
 from labkeras import nest
@@ -40,18 +41,20 @@ class RunData:
         """Whether it is arrays, in which `fit` finds its own batches."""
         return not _makes_batches(self.x)
 
-    def first(self, count: int) -> "RunData":
-        """The first samples to train on, and nothing else.
+    def some(self, count: int) -> "RunData":
+        """Some of the samples to train on, evenly from all over them: the first of sorted data are of one class.
 
         Raises:
             DataError: if the data is no arrays, whose samples could be counted out.
         """
         if not self.is_arrays:
             raise DataError(
-                f"debug=overfit takes the first {count} samples, which only arrays have. "
+                f"debug=overfit takes {count} of the samples, which only arrays have. "
                 f"Received: a {type(self.x).__name__}"
             )
-        cut = functools.partial(nest.map_structure, lambda array: array[:count])
+        cut = functools.partial(
+            nest.map_structure, lambda array: array[np.linspace(0, len(array) - 1, min(count, len(array)), dtype=int)]
+        )
         return RunData(cut(self.x), None if self.y is None else cut(self.y))
 
     def parts(self) -> tuple[Any, ...]:

@@ -38,7 +38,7 @@ class LearningRates:
     Args:
         rates: that were tried, rising.
         losses: of the batch at each, before the step; averaged with those beside it.
-        suggestion: where the loss fell fastest; None if it never fell.
+        suggestion: where the loss fell fastest; None if it fell by no more than those of batches differ anyway.
     """
 
     rates: list[float]
@@ -114,7 +114,7 @@ def find_learning_rate(
     finally:
         set_random_state(before)
     losses = _smoothed(sweep.losses)
-    return LearningRates(sweep.rates, losses, _steepest(sweep.rates, losses))
+    return LearningRates(sweep.rates, losses, _steepest(sweep.rates, losses) if _falls(sweep.losses, losses) else None)
 
 
 def find_batch_size(config: Mapping[str, Any], *, low: int = 1, high: int | None = None) -> BatchSizes:
@@ -226,6 +226,15 @@ def _smoothed(losses: Sequence[float]) -> list[float]:
     return smoothed
 
 
+def _falls(losses: Sequence[float], smoothed: Sequence[float]) -> bool:
+    """Whether the loss falls by more than those of batches differ anyway."""
+    if not losses:
+        return False
+    lowest = int(np.argmin(smoothed))
+    noise = float(np.std(np.asarray(losses[: lowest + 1]) - np.asarray(smoothed[: lowest + 1])))
+    return smoothed[0] - smoothed[lowest] > 2 * noise
+
+
 def _steepest(rates: Sequence[float], losses: Sequence[float]) -> float | None:
     """Where the loss falls fastest with the logarithm of the learning rate."""
     if len(rates) < 3 * _LEFT_OUT:
@@ -279,7 +288,7 @@ def _probe(config: Mapping[str, Any], data: RunData, size: int) -> Probe:
     if accelerator is not None:
         model.to(accelerator)
         torch.cuda.reset_peak_memory_stats()
-    batch = data.first(size)
+    batch = data.some(size)
     for _ in range(_WARM_UP):
         model.train_on_batch(batch.x, batch.y)
     start = time.perf_counter()

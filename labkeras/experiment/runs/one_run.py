@@ -202,7 +202,7 @@ class _Job:
         with self._timing("data"), self.stopping.at_once():
             data = load_data(self.config["data"])
             if self.config.get("debug") == "overfit":
-                data = data.first(OVERFIT_SAMPLES)
+                data = data.some(OVERFIT_SAMPLES)
             if self.record is not None:
                 self.record.running(data=self._checked(fingerprint(data)))
         trainer = given(self.config.get("trainer")) or None

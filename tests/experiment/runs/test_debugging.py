@@ -4,9 +4,11 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from labkeras.cli.main import main
+from labkeras.experiment.runs.data import RunData
 from labkeras.experiment.runs.debugging import overfit_verdict
 from labkeras.experiment.runs.directory import find_run
 
@@ -50,6 +52,13 @@ def test_overfit_says_what_to_look_at_if_a_model_cannot_learn(capsys: pytest.Cap
     text = capsys.readouterr().out
     assert "a sound model learns so few by heart" in text
     assert "learning rate" in text
+
+
+def test_samples_to_learn_by_heart_are_from_all_over_the_data() -> None:
+    some = RunData(np.arange(100), np.arange(100) // 50).some(4)
+    assert some.x.tolist() == [0, 33, 66, 99]
+    assert some.y.tolist() == [0, 0, 1, 1]
+    assert RunData(np.arange(3)).some(32).x.tolist() == [0, 1, 2]
 
 
 def test_verdict_on_a_run_that_logged_nothing() -> None:

@@ -114,6 +114,10 @@ def test_losses_that_do_not_change_are_as_they_are() -> None:
     np.testing.assert_allclose(found.losses, found.losses[0], rtol=1e-5)
 
 
+def test_what_batches_differ_by_is_no_fall() -> None:
+    assert find_learning_rate(checked(compose(MODEL)), low=1e-12, high=1e-11).suggestion is None
+
+
 def test_a_loss_that_is_not_finite_at_once_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["find", "lr", *MODEL, "model.layers.h1.kernel_initializer={initializer: constant, value: 1e38}"]) == 1
     assert "the loss never fell" in capsys.readouterr().out
