@@ -48,7 +48,9 @@ def _print(comparison: Comparison) -> None:
     # Into a file or a pipe goes the whole of each line.
     console = Console(width=None if sys.stdout.isatty() else _WIDE)
     console.print(_table("config", comparison.runs, comparison.config, "the configs are equal"))
-    console.print(_table("made with", comparison.runs, comparison.environment, "code, packages, machine and data too"))
+    console.print(
+        _table("made with", comparison.runs, comparison.environment, "code, packages, machine and data are the same")
+    )
     console.print(_table("results", comparison.runs, comparison.results, "", with_spread=True))
 
 
