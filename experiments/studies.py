@@ -95,7 +95,7 @@ def within_seeds(runs: Sequence[Run], key: str, low: str, high: str, metric: str
     """How much higher a metric is with one value of a key than with another, all else equal.
 
     The differences are averaged within each seed, whose runs have data and starting weights in common, and the mean
-    and its interval are those of the seeds.
+    and its interval are those of the seeds whose runs are all done.
 
     Args:
         runs: all of a grid.
@@ -105,6 +105,8 @@ def within_seeds(runs: Sequence[Run], key: str, low: str, high: str, metric: str
     """
     means = []
     for of_seed in groups(runs, "seed").values():
+        if any(run["state"] != "done" for run in of_seed):
+            continue
         sides = [numbers([run for run in of_seed if run[key] == value], metric) for value in (high, low)]
         means.append(sum(sides[0]) / len(sides[0]) - sum(sides[1]) / len(sides[1]))
     return estimate(means)

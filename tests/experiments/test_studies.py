@@ -118,6 +118,8 @@ def test_differences_are_averaged_within_each_seed(studies: Any) -> None:
             ("2", "1", "b"): 4.0,
         }.items()
     ]
+    runs.append({"seed": "3", "part": "0", "other": "a", "state": "failed", "score": ""})
+    runs.append({"seed": "3", "part": "1", "other": "a", "state": "done", "score": "50.0"})
     found = studies.within_seeds(runs, "part", "0", "1", "score")
     assert (found.mean, found.count) == (3.0, 2)  # 2 of the first seed, 4 of the second
     assert found.deviation == pytest.approx(2**0.5)
