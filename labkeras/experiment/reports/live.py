@@ -16,6 +16,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from labkeras.experiment.reports.parameters import short_keys
 from labkeras.experiment.reports.study import value_of
 from labkeras.experiment.reports.texts import duration, number, single_line, value_text
 from labkeras.experiment.sweeps.ledger import Ledger, TrialRecord
@@ -236,5 +237,5 @@ class Display:
 
 
 def _params(trial: TrialRecord) -> str:
-    # The last word of a key, as there is one line for all of them.
-    return single_line(" ".join(f"{key.rpartition('.')[2]}={value_text(value)}" for key, value in trial.params.items()))
+    labels = short_keys(list(trial.params))  # there is one line for all of them
+    return single_line(" ".join(f"{labels[key]}={value_text(value)}" for key, value in trial.params.items()))

@@ -9,7 +9,7 @@ from typing import Any
 
 from labkeras.experiment.sweeps.ledger import Ledger
 
-__all__ = ["Parameter", "SEED", "differing_parameters"]
+__all__ = ["Parameter", "SEED", "differing_parameters", "short_keys"]
 
 SEED = "seed"
 """The key whose values are repetitions, not choices."""
@@ -74,7 +74,7 @@ def differing_parameters(ledger: Ledger) -> list[Parameter]:
     total = len(ledger.trials)
     keys = [key for key, values in tried.items() if len(values) > 1 or (values and counts[key] < total)]
     keys.sort(key=lambda key: key == SEED)
-    labels = _labels(keys)
+    labels = short_keys(keys)
     return [_parameter(key, labels[key], list(tried[key].values()), axes.get(key, [])) for key in keys]
 
 
@@ -103,8 +103,13 @@ def _looks_geometric(values: Sequence[float]) -> bool:
     return len(values) > 2 and max(steps) < 1.1 * min(steps)
 
 
-def _labels(keys: Sequence[str]) -> dict[str, str]:
-    """The shortest end of each key, in whole words, that no other key has."""
+def short_keys(keys: Sequence[str]) -> dict[str, str]:
+    """The shortest end of each key, in whole words, that no other key has.
+
+    Example:
+        >>> short_keys(["model.drop.rate", "optimizer.momentum", "model.noise.rate"])
+        {'model.drop.rate': 'drop.rate', 'optimizer.momentum': 'momentum', 'model.noise.rate': 'noise.rate'}
+    """
     labels = {}
     for key in keys:
         parts = key.split(".")

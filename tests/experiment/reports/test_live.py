@@ -49,6 +49,16 @@ def test_in_a_file_there_is_a_line_for_each_trial_that_ended(ledger: LedgerWrite
     ]
 
 
+def test_keys_that_end_alike_are_told_apart(ledger: LedgerWriter) -> None:
+    file = io.StringIO()
+    with Display(ledger.ledger, 1, file=file) as display:
+        record = ledger.trial({"model.layers.shift.repeat": 0, "model.layers.norm.repeat": 1, "seed": 3}, [])
+        ledger.attempt(0)
+        ledger.end(0, "done", values=[0.5], seconds=1.0)
+        display.trial_ended(record)
+    assert file.getvalue().rstrip().endswith("shift.repeat=0 norm.repeat=1 seed=3")
+
+
 @pytest.mark.parametrize("width", [1, 5, 20, 60, 200])
 def test_a_terminal_of_any_width_is_drawn_in(ledger: LedgerWriter, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
