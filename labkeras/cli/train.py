@@ -21,6 +21,8 @@ from labkeras.errors import ConfigError
 from labkeras.experiment.config.composition import CONFIG_NAME, VERSION_BASE, examine
 from labkeras.experiment.config.refusals import REFUSALS, first_lines
 from labkeras.experiment.config.sources import installed
+from labkeras.experiment.runs.busy import refuse_if_busy
+from labkeras.experiment.runs.directory import LOCK
 from labkeras.experiment.sweeps.request import SweepRequest
 from labkeras.plugins.cache import remembering
 
@@ -99,6 +101,7 @@ def train(
         swept = experiment.sweep(SweepRequest(overrides, command, config_name, config_dir))
         outcomes.sweep_finished(swept)
         return swept.exit_code
+    refuse_if_busy(overrides, "run_dir", LOCK, "run directory")
     found = examine(overrides, config_name=config_name, config_dir=config_dir)
     if found.faults or found.config is None:
         raise ConfigError(found.faults)

@@ -1,6 +1,7 @@
 """`labkeras train`: a Hydra application."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import yaml
 
 from labkeras.callbacks import Callback
 from labkeras.cli.main import main
+from labkeras.experiment.runs.lock import FolderLock
 from labkeras.registry import callbacks
 from tests.helpers.processes import environment, install_example, run_labkeras
 
@@ -76,7 +78,7 @@ def test_the_verb_is_not_needed(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_sweep_has_a_folder_with_a_folder_a_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "-m", *QUICK, "optimizer=sgd,adam", "optimizer.learning_rate=0.1,0.01"]) == 0
     (folder,) = Path("runs/sweeps/digits_mlp").iterdir()
-    assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == ["0000", "0001", "0002", "0003"]
+    assert sorted(path.name for path in folder.glob("0*")) == ["0000", "0001", "0002", "0003"]
     configs = [yaml.safe_load((path / "config.yaml").read_text()) for path in sorted(folder.glob("0*"))]
     swept = [(config["optimizer"]["optimizer"], config["optimizer"]["learning_rate"]) for config in configs]
     assert swept == [("sgd", 0.1), ("sgd", 0.01), ("adam", 0.1), ("adam", 0.01)]
@@ -236,3 +238,17 @@ def test_runs_that_start_together_share_no_folder(tmp_path: Path) -> None:
     folders = list((tmp_path / "runs" / "digits_mlp").iterdir())
     assert len(folders) == 3
     assert {result_in(folder)["state"] for folder in folders} == {"done"}
+
+
+@pytest.mark.slow
+def test_the_second_process_in_a_folder_ends_at_once_and_names_the_first(tmp_path: Path) -> None:
+    first = FolderLock(tmp_path / "here" / "run.lock")
+    (tmp_path / "here").mkdir()
+    words = [sys.executable, "-m", "labkeras", *QUICK, "run_dir=here"]
+    with first:
+        start = time.monotonic()
+        done = subprocess.run(words, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+        seconds = time.monotonic() - start
+    assert done.returncode == 2
+    assert f"process {os.getpid()} on " in done.stderr
+    assert seconds < 2

@@ -27,17 +27,30 @@ from labkeras.experiment.config.safe_yaml import read_yaml
 from labkeras.experiment.runs.lock import FolderLock, is_locked
 from labkeras.files import atomic_write
 
-__all__ = ["RUNS", "RunDirectory", "find_run", "json_value", "new_folder", "new_id", "run_folders", "writing_to"]
+__all__ = [
+    "LOCK",
+    "RUNS",
+    "RunDirectory",
+    "find_run",
+    "json_value",
+    "new_folder",
+    "new_id",
+    "run_folders",
+    "writing_to",
+]
 
 RUNS = Path("runs")
 """Where runs go unless `run_dir` says otherwise; below the folder that the command is given in."""
 
+LOCK = "run.lock"
+"""The file that one process locks while it works on the run."""
+
 _UNNAMED = "unnamed"
 _LATEST = "latest"
 _CONFIG, _RECORD, _RESULT, _METRICS = "config.yaml", "run.json", "result.json", "metrics.jsonl"
-_JOB, _LOCK, _STOP = "job.json", "run.lock", "stop"
+_JOB, _STOP = "job.json", "stop"
 # What whoever starts a run may have put into its folder before.
-_PREPARED = {_JOB, _LOCK, _STOP, "logs"}
+_PREPARED = {_JOB, LOCK, _STOP, "logs"}
 
 
 def new_id() -> str:
@@ -131,7 +144,7 @@ class RunDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.lock = FolderLock(path / _LOCK)
+        self.lock = FolderLock(path / LOCK)
         """Held by the process that works on the run."""
 
     @classmethod
@@ -176,8 +189,8 @@ class RunDirectory:
         if folder is not None and resume and (folder / _CONFIG).exists():
             run = cls(folder.resolve())
         else:
-            if folder is not None and is_locked(folder / _LOCK):
-                FolderLock(folder / _LOCK).acquire()  # says who holds it
+            if folder is not None and is_locked(folder / LOCK):
+                FolderLock(folder / LOCK).acquire()  # says who holds it
             run = cls.create(folder, name)
         run.lock.acquire()
         return run
@@ -233,7 +246,7 @@ class RunDirectory:
     def discard(self) -> None:
         """Takes the folder away again, as long as nothing has been written to it."""
         self.lock.release()
-        for name in (_CONFIG, _LOCK):
+        for name in (_CONFIG, LOCK):
             (self.path / name).unlink(missing_ok=True)
         with suppress(OSError):  # a sweep's job is there
             self.path.rmdir()

@@ -5,15 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from labkeras.errors import ConfigError, RunDirectoryError
-from labkeras.experiment.config.hydra_session import parsed
 from labkeras.experiment.config.safe_yaml import parse_yaml
 from labkeras.experiment.launchers.launcher import Launcher
 from labkeras.experiment.launchers.options import make_launcher
+from labkeras.experiment.runs.busy import refuse_if_busy
 from labkeras.experiment.runs.directory import RUNS, new_folder
-from labkeras.experiment.runs.lock import FolderLock, is_locked
+from labkeras.experiment.runs.lock import FolderLock
 from labkeras.experiment.sweeps.driver import Driver
 from labkeras.experiment.sweeps.ledger import SPEC, Ledger, LedgerWriter, TrialRecord
 from labkeras.experiment.sweeps.names import LOCK, STOP
@@ -48,7 +47,7 @@ def sweep(request: SweepRequest, launcher: Launcher | None = None) -> SweepResul
         >>> result.ledger.best().values
         [0.93]
     """
-    _refuse_if_driven(request)
+    refuse_if_busy(request.overrides, "sweep_dir", LOCK, _WHAT)
     plan = plan_of(request)
     spec = plan.spec(request)
     folder = _folder(plan)
@@ -60,17 +59,6 @@ def sweep(request: SweepRequest, launcher: Launcher | None = None) -> SweepResul
             raise
         with closing(_writer(folder, spec)) as writer:
             return _driven(request, plan, writer, used)
-
-
-def _refuse_if_driven(request: SweepRequest) -> None:
-    """Says at once that another process drives the sweep: working out what is swept takes seconds."""
-    lines = [line for line in request.overrides if line.lstrip("+").startswith("sweep_dir=")]
-    fitting, _ = parsed(lines[-1:], OverridesParser.create())
-    for override in fitting:
-        lock = Path(str(override.value())) / LOCK
-        if is_locked(lock):
-            with FolderLock(lock, _WHAT):  # raises, naming the process; if that is gone by now, all is well
-                pass
 
 
 # --- the folder -----------------------------------------------------------------------------------------------------
