@@ -250,7 +250,9 @@ def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
     from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 
     found: dict[str, list[tuple[int, float]]] = {}
-    for path in sorted(folder.rglob("events.out.tfevents.*")):
+    # Of files that one process made in one second, ".10" comes after ".9".
+    files = sorted(folder.rglob("events.out.tfevents.*"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+    for path in files:
         for event in LegacyEventFileLoader(str(path)).Load():
             for value in event.summary.value:
                 if value.HasField("simple_value"):
