@@ -60,13 +60,13 @@ def table(rows: list[Row]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def write(rows: list[Row]) -> None:
-    """Writes the figures beside this file: as CSV, and as the table of the README."""
-    with (HERE / "figures.csv").open("w", newline="", encoding="utf-8") as file:
+def write(rows: list[Row], folder: Path = HERE) -> None:
+    """Writes the figures into a folder: as CSV, and as the table of its README."""
+    with (folder / "figures.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    readme = HERE / "README.md"
+    readme = folder / "README.md"
     text = readme.read_text(encoding="utf-8")
     readme.write_text(re.sub(r"(^\|.*\|\n)+", table(rows) + "\n", text, count=1, flags=re.MULTILINE), encoding="utf-8")
 
