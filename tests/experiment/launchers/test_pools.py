@@ -1,6 +1,7 @@
 """Launchers on pools and clusters of others keep the promises of a launcher."""
 
 import importlib.util
+import os
 import signal
 import sys
 import time
@@ -21,13 +22,22 @@ needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="
 LAUNCHERS = [
     pytest.param({"kind": "joblib", "workers": 2}, id="joblib"),
     pytest.param({"kind": "submitit", "cluster": "local", "workers": 2, "timeout_min": 5}, id="submitit"),
-    pytest.param({"kind": "ray", "workers": 2, "cpus": 0.5}, id="ray", marks=needs_ray),
+    pytest.param(
+        {"kind": "ray", "workers": 2, "cpus": 0.5},
+        id="ray",
+        marks=[
+            needs_ray,
+            # Ray's: its processes outlive the objects that stand for them.
+            pytest.mark.filterwarnings("ignore::ResourceWarning"),
+            pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+        ],
+    ),
 ]
 
 
 @pytest.fixture(params=LAUNCHERS)
 def launcher(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
     for module in (joblib, submitit):
         monkeypatch.setattr(module, "run_task", script_task)
     if request.param["kind"] == "ray":
