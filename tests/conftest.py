@@ -1,6 +1,7 @@
 """Shared fixtures: Keras (the oracle) runs on torch, every test starts from the same names and seeds."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -17,6 +18,11 @@ from labkeras.random import set_random_seed
 # Keras and TensorBoard bring absl. When Hydra sets up logging, absl's handler closes the stream that it was made with,
 # unless that is the process's own: here it would be pytest's.
 absl_logging.get_absl_handler().python_handler.stream = sys.__stderr__
+
+
+# A shell that starts something in the background has it ignore Ctrl-C, and all that it starts; many tests send it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -220,10 +220,13 @@ def test_a_plugin_of_hydra_s_that_cannot_be_imported_is_named(tmp_path: Path) ->
 
 def test_ctrl_c_ends_with_130_and_says_where(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "labkeras", *QUICK, "fit.epochs=100000", "run_dir=here"]
-    process = subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True)
-    wait_for((tmp_path / "here" / "metrics.jsonl").exists)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    with subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True) as process:
+        try:
+            wait_for((tmp_path / "here" / "metrics.jsonl").exists)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert f"interrupted; run directory: {tmp_path / 'here'}" in errors
     assert "Traceback" not in errors
