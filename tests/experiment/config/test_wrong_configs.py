@@ -271,4 +271,5 @@ def test_a_command_of_its_own_is_refused(tmp_path: Path, arguments: list[str], w
     outcome = run_labkeras(tmp_path, "train", *arguments)
     assert outcome.returncode == 2
     assert words in outcome.stderr
-    assert list(tmp_path.iterdir()) == []
+    # What installed plugins offer may be remembered there; nothing else is made.
+    assert {path.name for path in tmp_path.iterdir()} <= {".cache"}
