@@ -17,6 +17,7 @@ from typing import Any
 
 from labkeras.errors import FileFormatError, LabkerasError, exit_code_of
 from labkeras.experiment.launchers.ranks import RESUME, end_with_parent, is_rank, processes_of, run_ranks
+from labkeras.experiment.process_state import process_state_kept
 from labkeras.experiment.runs.directory import RunDirectory
 from labkeras.experiment.runs.one_run import run
 from labkeras.experiment.sweeps.trial import Trial
@@ -71,7 +72,8 @@ def run_job(directory: Path, trial: Trial | None = None) -> int:
         processes = 1 if is_rank() else processes_of(config)
         if processes > 1:
             return run_ranks(directory, processes)
-        run(config, job["overrides"], directory, resume=_is_begun(directory), trial=trial)
+        with process_state_kept():
+            run(config, job["overrides"], directory, resume=_is_begun(directory), trial=trial)
     except Exception as error:
         _leave_record(directory, error)
         return exit_code_of(error)

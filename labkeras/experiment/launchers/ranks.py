@@ -20,6 +20,8 @@ RESUME = "LABKERAS_RESUME"
 _RUN_DIR = "LABKERAS_RUN_DIR"
 _LIFELINE = "LABKERAS_LIFELINE"
 _GRACE = 30.0
+# Strategies whose processes Lightning starts from within `fit`, by any means but the command that this one had.
+_STARTS_ITS_OWN = ("spawn", "fork", "notebook")
 
 
 def processes_of(config: Mapping[str, Any]) -> int:
@@ -29,7 +31,9 @@ def processes_of(config: Mapping[str, Any]) -> int:
         config: the whole config, resolved.
     """
     trainer = config.get("trainer") or {}
-    devices = trainer.get("devices")
+    devices, strategy = trainer.get("devices"), str(trainer.get("strategy"))
+    if any(word in strategy for word in _STARTS_ITS_OWN):
+        return 1
     if isinstance(devices, list):
         return max(1, len(devices))
     if isinstance(devices, str) and devices.lstrip("-").isdigit():
@@ -82,6 +86,8 @@ def run_ranks(directory: Path, count: int) -> int:
         for rank in ranks:
             rank.kill()
             rank.wait()
+            if rank.stdin is not None:
+                rank.stdin.close()
 
 
 def end_with_parent() -> None:
