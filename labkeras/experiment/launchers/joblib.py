@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from labkeras.errors import ConfigError
 from labkeras.experiment.launchers.pool_job import PoolJob
-from labkeras.experiment.launchers.task import PID, run_task
+from labkeras.experiment.launchers.task import PID, run_task, run_task_of
 from labkeras.experiment.sweeps.trial import Trial
 from labkeras.ranges import Range
 
@@ -46,7 +46,7 @@ class Joblib:
         """Hands a trial's folder to the pool."""
         # Made anew by loky itself if a process died.
         pool = self._loky.get_reusable_executor(max_workers=self.slots, timeout=300)
-        future = pool.submit(run_task, str(directory.resolve()))
+        future = pool.submit(run_task_of, os.getpid(), run_task, str(directory.resolve()))
         return PoolJob(directory, future.done, future.result, lambda: _kill(directory, future))
 
     def close(self) -> None:

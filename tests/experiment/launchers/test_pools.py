@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from labkeras.experiment.launchers import joblib, submitit
 from labkeras.experiment.launchers.options import check_launcher, make_launcher
 from labkeras.experiment.launchers.pool_job import LOST
 from tests.helpers.jobs_as_scripts import script_task
+from tests.helpers.processes import environment
 
 ROOT = Path(__file__).parents[3]
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
@@ -132,3 +134,26 @@ def test_options_of_the_shipped_files_are_sound_and_all_there() -> None:
         for name, parameter in schema_of(_class_of(kind)).parameters.items():
             if name != "sweep_dir":
                 assert values[name] == parameter.default
+
+
+@pytest.mark.slow
+def test_a_trial_of_joblib_does_not_outlive_the_process_that_swept(tmp_path: Path) -> None:
+    script = "import os, time\n(directory / 'pid').write_text(str(os.getpid()))\ntime.sleep(100)"
+    folder = job(tmp_path, "a", script)
+    code = (
+        "import sys, time, pathlib\nfrom labkeras.experiment.launchers import joblib\n"
+        "from tests.helpers.jobs_as_scripts import script_task\njoblib.run_task = script_task\n"
+        "launcher = joblib.Joblib(1)\nlauncher.start(pathlib.Path(sys.argv[1]), None)\ntime.sleep(100)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(folder)], env=environment(), stderr=subprocess.DEVNULL
+    ) as sweep:
+        end = time.monotonic() + 40
+        while not ((folder / "pid").exists() and (folder / "pid").read_text()) and time.monotonic() < end:
+            time.sleep(0.02)
+        pid = int((folder / "pid").read_text())
+        sweep.kill()
+    end = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{pid}").exists()
