@@ -2,13 +2,12 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import yaml
 
-from labkeras.errors import ConfigError, PluginError
+from labkeras.cli.outcomes import outcome
 from labkeras.experiment.config.explaining import Explanation, explain
 from labkeras.experiment.config.hydra_session import CONFIG_NAME
 
@@ -35,16 +34,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--config-dir", "-cd", help="a folder that is searched before all others")
     parser.add_argument("--json", action="store_true", help="as JSON")
     options = parser.parse_intermixed_args(list(arguments))
-    try:
+
+    def show() -> int:
         found = explain(options.key, options.overrides, config_name=options.config_name, config_dir=options.config_dir)
-    except ConfigError as error:
-        print(f"labkeras: {error}", file=sys.stderr)
-        return 2
-    except PluginError as error:
-        print(f"labkeras: {error}", file=sys.stderr)
-        return 3
-    print(json.dumps(found.as_dict(), indent=2, default=str) if options.json else "\n".join(_lines(found)))
-    return 0
+        print(json.dumps(found.as_dict(), indent=2, default=str) if options.json else "\n".join(_lines(found)))
+        return 0
+
+    return outcome(show)
 
 
 def _lines(found: Explanation, indent: str = "") -> Iterator[str]:

@@ -116,7 +116,8 @@ def untouched(device: str = "meta") -> Iterator[None]:
 def is_inconclusive(error: BaseException | None) -> bool:
     """Whether something failed only because there are no values, which tells nothing about real ones."""
     while error is not None:
-        # Errors of ours only repeat what torch says, beside names that may be anything.
+        # NotImplementedError is what torch raises for an operation that has no form without values. Errors of ours only
+        # repeat what torch says, beside names that may be anything.
         if not isinstance(error, LabkerasError) and (
             isinstance(error, NotImplementedError) or re.search(r"\bmeta\b", str(error))
         ):

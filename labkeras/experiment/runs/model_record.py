@@ -33,6 +33,7 @@ def write_model(folder: RunDirectory, model: Any) -> None:
 def _config(model: Any) -> dict[str, Any] | None:
     try:
         config: dict[str, Any] = json.loads(model.to_json())
-    except (LabkerasError, NotImplementedError, TypeError):  # one that cannot be written as a config
+    # A regularizer or initializer of the user without `get_config` raises NotImplementedError.
+    except (LabkerasError, NotImplementedError, TypeError):
         return None
     return config
