@@ -1,6 +1,7 @@
 """Files that are written whole or not at all."""
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -10,7 +11,7 @@ from typing import IO, Any, Literal, overload
 
 from labkeras.errors import InvalidArgumentError
 
-__all__ = ["atomic_write", "without_waiting"]
+__all__ = ["atomic_write", "is_temporary", "without_waiting"]
 
 _waits: ContextVar[bool] = ContextVar("_waits", default=True)
 
@@ -48,6 +49,16 @@ def atomic_write(
     if mode not in ("w", "wb"):
         raise InvalidArgumentError(f"`mode` must be 'w' or 'wb'. Received: mode={mode!r}")
     return _replacing(Path(os.path.realpath(path)), binary=mode == "wb", durable=durable and _waits.get())
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file's name is one that `atomic_write` writes to; such a file is left when the process is killed.
+
+    Example:
+        >>> is_temporary(".0123456789abcdef.tmp"), is_temporary("result.json")
+        (True, False)
+    """
+    return re.fullmatch(r"\.[0-9a-f]{16}\.tmp", name) is not None
 
 
 @contextmanager

@@ -106,7 +106,7 @@ def _read_job(directory: Path) -> dict[str, Any]:
 
 def _is_begun(directory: Path) -> bool:
     given = os.environ.get(RESUME)
-    return (directory / "run.json").exists() if given is None else given == "1"
+    return RunDirectory(directory).is_begun if given is None else given == "1"
 
 
 def _encoded(value: Any) -> Any:

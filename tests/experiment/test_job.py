@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 
 from labkeras.experiment import job as jobs
+from labkeras.experiment.config.composition import compose
 from labkeras.experiment.job import JOB, main, run_job, write_job
+from labkeras.experiment.runs.directory import RunDirectory
 
 CONFIG: dict[str, Any] = {
     "fit": {"class_weight": {0: 1.0, 1: 2.5}, "epochs": 3},
@@ -46,11 +49,23 @@ def test_nan_survives(tmp_path: Path, given: list[dict[str, Any]]) -> None:
     assert math.isnan(given[0]["config"]["a"])
 
 
-def test_a_job_with_a_record_goes_on(tmp_path: Path, given: list[dict[str, Any]]) -> None:
+def test_a_job_that_was_begun_goes_on(tmp_path: Path, given: list[dict[str, Any]]) -> None:
     write_job(tmp_path, CONFIG, [], sweep=tmp_path, trial=0, attempt=2)
-    (tmp_path / "run.json").write_text("{}")
+    (tmp_path / "config.yaml").write_text("")
     run_job(tmp_path)
     assert given[0]["resume"] is True
+
+
+@pytest.mark.parametrize(
+    "left", [["config.yaml"], ["config.yaml", "hydra", "requirements.txt"], [".0123456789abcdef.tmp"]]
+)
+def test_a_job_that_was_killed_before_it_had_a_record_is_run(left: list[str], tmp_path: Path) -> None:
+    config = compose(["experiment=digits_mlp", "fit.epochs=1", "logger=none"])
+    write_job(tmp_path, OmegaConf.to_container(config, resolve=True), [], sweep=tmp_path, trial=0, attempt=2)  # type: ignore[arg-type]
+    for name in left:
+        (tmp_path / name).mkdir() if name == "hydra" else (tmp_path / name).touch()
+    assert run_job(tmp_path) == 0
+    assert RunDirectory.open(tmp_path).record()["state"] == "done"
 
 
 @pytest.mark.parametrize(

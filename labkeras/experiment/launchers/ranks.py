@@ -65,7 +65,7 @@ def run_ranks(directory: Path, count: int) -> int:
         **os.environ,
         _RUN_DIR: str(directory),
         _LIFELINE: "1",
-        RESUME: str(int((directory / "run.json").exists())),
+        RESUME: str(int(RunDirectory(directory).is_begun)),
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(_free_port()),
         "WORLD_SIZE": str(count),

@@ -25,7 +25,7 @@ import yaml
 from labkeras.errors import ConfigError, FileFormatError, RunDirectoryError, did_you_mean
 from labkeras.experiment.config.safe_yaml import read_yaml
 from labkeras.experiment.runs.lock import FolderLock, is_locked
-from labkeras.files import atomic_write
+from labkeras.files import atomic_write, is_temporary
 
 __all__ = [
     "LOCK",
@@ -162,7 +162,7 @@ class RunDirectory:
         folder = new_folder(RUNS / (name or _UNNAMED)) if path is None else Path(path)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            if {entry.name for entry in os.scandir(folder)} - _PREPARED:
+            if any(name not in _PREPARED and not is_temporary(name) for name in os.listdir(folder)):
                 raise _taken(folder)
             # Of two runs that were given the same empty folder, one makes this file and the other fails.
             (folder / _CONFIG).open("x").close()
@@ -186,7 +186,7 @@ class RunDirectory:
             RunDirectoryError: as from `create`; naming process and host, if somebody works there.
         """
         folder = None if path is None else Path(path)
-        if folder is not None and resume and (folder / _CONFIG).exists():
+        if folder is not None and resume and cls(folder).is_begun:
             run = cls(folder.resolve())
         else:
             if folder is not None and is_locked(folder / LOCK):
@@ -261,6 +261,11 @@ class RunDirectory:
             durable: whether it must survive a power cut.
         """
         _write_json(self.path / _RECORD, record, durable)
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a run has taken the folder for itself; it may have been killed before it wrote a record."""
+        return (self.path / _CONFIG).exists()
 
     @property
     def has_record(self) -> bool:

@@ -199,7 +199,8 @@ class Driver:
         for one in over:
             self._running.remove(one)
             outcome = outcome_of(one.record.directory, one.job.exit_code, self.objectives, self._why(one))
-            if isinstance(one.job, Orphan) and outcome["state"] not in FINAL:
+            has_record = RunDirectory(one.record.directory).has_record
+            if isinstance(one.job, Orphan) and not (has_record and outcome["state"] in FINAL):
                 if one.trial is not None:
                     self._trials[one.record.number] = one.trial
                 self._queue.append(one.record)
