@@ -1,17 +1,23 @@
 """On the first lookup: find the plugins, file what each offers, set a broken one aside.
 
 One plugin's fault never stops another one, nor labkeras: it is named in a `PluginWarning` and kept in `problems()`.
+A plugin that somebody names, with `-p` or in `LABKERAS_PLUGINS`, must work.
 
 A command that only shows names does not import a plugin whose names it remembers (`labkeras.plugins.cache`): they are
 filed as they were last time, and the plugin is loaded when a component of anybody's is.
 """
 
 import importlib
-import inspect
+import importlib.util
+import os
+import sys
 import threading
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 import pluggy
@@ -19,17 +25,28 @@ import pluggy
 from labkeras.errors import LabkerasError, PluginError, PluginWarning, did_you_mean
 from labkeras.plugins import hookspecs
 from labkeras.plugins.cache import PluginCache, cache_of, is_remembering
+from labkeras.plugins.choice import NAMED, Choice, add_to_choice
+from labkeras.plugins.installed import check_version, distribution_of, names_of, version_of
+from labkeras.plugins.offers import HOOKS, Offer, offer_of
+from labkeras.plugins.subjects import Subcommand
 from labkeras.registry import CORE, KINDS, Entry, registry_of
 
 __all__ = [
     "Plugin",
     "PluginProblem",
     "cache_of_provider",
+    "config_folders",
     "find_plugins",
+    "hook_order",
+    "implementations",
+    "left_out",
     "load_plugins",
     "plugins",
     "problems",
     "register_plugin",
+    "registered",
+    "subcommands",
+    "use_plugins",
 ]
 
 GROUP = "labkeras"
@@ -38,17 +55,26 @@ GROUP = "labkeras"
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plugin that was loaded."""
+    """A plugin that was loaded.
+
+    Args:
+        distribution: that it comes with; of a module that is not installed, the module's name.
+        version: of the distribution; empty if it is not installed.
+        name: of its entry point, or the module's.
+        module: that has the hooks.
+        is_local: whether it was named, and is not installed.
+    """
 
     distribution: str
     version: str
     name: str
     module: Any
+    is_local: bool = False
 
 
 @dataclass(frozen=True)
 class PluginProblem:
-    """What is wrong with a plugin.
+    """What is wrong with a plugin, or why it is not used.
 
     Args:
         distribution: the distribution that it comes with.
@@ -67,19 +93,34 @@ class PluginProblem:
         return f"the plugin {self.name!r} of {self.distribution!r} {fate}: {self.error}"
 
 
-_HOOKS = [name for name in hookspecs.__all__ if name.startswith("labkeras_")]
+@dataclass
+class _Filed:
+    """What was filed of one plugin."""
 
+    plugin: Plugin
+    entries: list[tuple[str, Entry]]
+    offer: Offer
+
+
+_hooks = pluggy.PluginManager("labkeras")
+_hooks.add_hookspecs(hookspecs)
 _plugins: list[Plugin] = []
+_filed: list[_Filed] = []
 _problems: list[PluginProblem] = []
+_left_out: list[PluginProblem] = []
 _lock = threading.RLock()
 _loading = False
 _found = False
-_remembered: list[tuple[EntryPoint, list[tuple[str, Entry]]]] = []
+_remembered: list[tuple[EntryPoint, _Filed]] = []
 _caches: dict[str, set[PluginCache]] = {}  # by distribution
 
 
 def find_plugins() -> None:
-    """Files the core's and all installed plugins' components, as they are or as they are remembered; works once."""
+    """Files the core's and all plugins' components, as they are or as they are remembered; works once.
+
+    Raises:
+        PluginError: if a plugin that was named cannot be loaded.
+    """
     global _found, _loading
     if _found:
         return
@@ -90,10 +131,9 @@ def find_plugins() -> None:
             return
         _loading = True
         try:
-            _file(Plugin(CORE, "", "builtins", importlib.import_module("labkeras.builtins")))
-            for entry_point in sorted(entry_points(group=GROUP), key=lambda found: (_distribution(found), found.name)):
-                if not (is_remembering() and _file_remembered(entry_point)):
-                    _load_one(entry_point)
+            if not _filed:
+                _file(Plugin(CORE, "", "builtins", importlib.import_module("labkeras.builtins")))
+            _find_installed()
             _found = True
         finally:
             _loading = False
@@ -103,7 +143,7 @@ def find_plugins() -> None:
 
 
 def load_plugins() -> None:
-    """Files the core's and all installed plugins' components, and imports the plugins; does its work once a process."""
+    """Files the core's and all plugins' components, and imports the plugins; does its work once a process."""
     find_plugins()
     if not _remembered:
         return
@@ -111,11 +151,21 @@ def load_plugins() -> None:
         known = len(_problems)
         while _remembered:
             entry_point, filed = _remembered.pop()
-            for kind, entry in filed:
-                registry_of(kind).discard(entry)
-            _load_one(entry_point)
+            _take_back(filed)
+            _load_one(entry_point, is_named=False)
     for problem in _problems[known:]:
         _warn(problem)
+
+
+def use_plugins(words: list[str]) -> None:
+    """Adds to the plugins that are used; to be called before names are looked up.
+
+    Args:
+        words: modules or names of plugins; with "no:" before it, one that is not to be used.
+    """
+    global _found
+    add_to_choice(words)
+    _found = False
 
 
 def cache_of_provider(distribution: str) -> list[PluginCache]:
@@ -135,6 +185,46 @@ def problems() -> list[PluginProblem]:
     return list(_problems)
 
 
+def left_out() -> list[PluginProblem]:
+    """Installed plugins that are not used because somebody said so."""
+    find_plugins()
+    return list(_left_out)
+
+
+def config_folders() -> list[Path]:
+    """The folders of config files that plugins add."""
+    find_plugins()
+    return [folder for filed in _filed for folder in filed.offer.folders]
+
+
+def subcommands() -> dict[str, Subcommand]:
+    """The verbs that plugins add to the command line; of two of one name, the first."""
+    find_plugins()
+    found: dict[str, Subcommand] = {}
+    for filed in _filed:
+        found = filed.offer.subcommands | found
+    return found
+
+
+def implementations(hook: str) -> list[tuple[str, Callable[..., Any], tuple[str, ...]]]:
+    """Who implements a hook, in the order of the calls: plugin, function, names of the arguments that it takes.
+
+    Plugins are called in the order of their names; those that are marked `tryfirst` come before, `trylast` after all
+    others.
+    """
+    load_plugins()
+    found = getattr(_hooks.hook, hook).get_hookimpls()  # in the order in which they were registered
+    found = sorted(found, key=lambda one: (not one.tryfirst, one.trylast))
+    return [(one.plugin_name, one.function, one.argnames) for one in found]
+
+
+def hook_order() -> dict[str, list[str]]:
+    """Hook → the plugins that implement it, in the order of the calls; without the hooks that file components."""
+    others = [hook for hook in HOOKS if not hook.startswith("labkeras_register_")]
+    order = {hook: [plugin for plugin, _, _ in implementations(hook)] for hook in others}
+    return {hook: names for hook, names in order.items() if names}
+
+
 def register_plugin(module: Any, distribution: str) -> None:
     """Files what a module or object offers through its hooks, as if it were installed.
 
@@ -146,124 +236,185 @@ def register_plugin(module: Any, distribution: str) -> None:
         PluginError: if a hook is misspelt or fails.
     """
     load_plugins()
-    plugin = Plugin(distribution, "", distribution, module)
     known = len(_problems)
-    _file(plugin)
-    _plugins.append(plugin)
+    _file(Plugin(distribution, "", distribution, module, is_local=True))
     for problem in _problems[known:]:
         _warn(problem)
 
 
-def _load_one(entry_point: EntryPoint) -> None:
-    distribution = _distribution(entry_point)
-    version = entry_point.dist.version if entry_point.dist is not None else ""
+@contextmanager
+def registered(module: Any, distribution: str) -> Iterator[None]:
+    """Within it, what a module offers is there, as from `register_plugin`; after it no more.
+
+    Args:
+        module: holds functions marked with `hookimpl`.
+        distribution: the name to list it under.
+    """
+    load_plugins()
+    before = len(_filed), list(_problems)
+    register_plugin(module, distribution)
     try:
-        plugin = Plugin(distribution, version, entry_point.name, entry_point.load())
-        filed, faults = _file(plugin)
+        yield
+    finally:
+        for filed in _filed[before[0] :]:
+            _take_back(filed)
+        _problems[:] = before[1]
+
+
+# --- finding --------------------------------------------------------------------------------------------------------
+
+
+def _find_installed() -> None:
+    choice = Choice.of_environment()
+    _left_out.clear()
+    found = sorted(entry_points(group=GROUP), key=lambda one: (distribution_of(one), one.name))
+    for entry_point in found:
+        reason = choice.why_not(*names_of(entry_point))
+        if reason is not None:
+            _left_out.append(PluginProblem(distribution_of(entry_point), entry_point.name, reason, set_aside=True))
+        elif not _is_filed(entry_point) and not (is_remembering() and _file_remembered(entry_point)):
+            _load_one(entry_point, is_named=bool(set(names_of(entry_point)) & set(choice.named)))
+    installed = {name: one for one in found for name in names_of(one)}
+    for name in choice.named:
+        if name not in installed and name not in {filed.plugin.name for filed in _filed}:
+            _load_local(name, sorted(installed))
+
+
+def _load_local(name: str, installed: list[str]) -> None:
+    """Files a module that is named, wherever it is found: in the current folder at last."""
+    try:
+        if importlib.util.find_spec(name.partition(".")[0]) is None and os.getcwd() not in sys.path:
+            sys.path.append(os.getcwd())
+        module = importlib.import_module(name)
+    except Exception as error:
+        hint = f".{did_you_mean(name, installed)}" if isinstance(error, ModuleNotFoundError) else ""
+        raise PluginError(
+            f"the plugin {name!r}, named with -p or in {NAMED}, cannot be imported: {type(error).__name__}: {error}"
+            f"{hint}"
+        ) from error
+    try:
+        _file(Plugin(name, str(getattr(module, "__version__", "")), name, module, is_local=True))
+    except PluginError as error:
+        raise PluginError(f"the plugin {name!r}, named with -p or in {NAMED}, cannot be used: {error}") from error
+
+
+def _load_one(entry_point: EntryPoint, is_named: bool) -> None:
+    distribution = distribution_of(entry_point)
+    try:
+        check_version(entry_point)
+        plugin = Plugin(distribution, version_of(entry_point), entry_point.name, entry_point.load())
+        filed = _file(plugin)
     except (Exception, SystemExit) as error:
         reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+        if is_named:
+            raise PluginError(
+                f"the plugin {entry_point.name!r} of {distribution!r}, which is named with -p or in {NAMED}, cannot be "
+                f"used: {reason}"
+            ) from error
         _problems.append(PluginProblem(distribution, entry_point.name, reason, set_aside=True))
     else:
-        _plugins.append(plugin)
-        if is_remembering() and not faults:
+        if is_remembering() and not filed.offer.faults:
             _remember(entry_point, filed)
 
 
-def _remember(entry_point: EntryPoint, filed: list[tuple[str, Entry]]) -> None:
+def _is_filed(entry_point: EntryPoint) -> bool:
+    known = {(filed.plugin.distribution, filed.plugin.name) for filed in _filed}
+    aside = {(problem.distribution, problem.name) for problem in _problems if problem.set_aside}
+    return (distribution_of(entry_point), entry_point.name) in known | aside
+
+
+# --- filing ---------------------------------------------------------------------------------------------------------
+
+
+def _file(plugin: Plugin) -> _Filed:
+    """Files what a plugin offers; nothing, if any of it is wrong."""
+    offer = offer_of(plugin.module, plugin.name)
+    problems = [PluginProblem(plugin.distribution, plugin.name, fault) for fault in offer.faults]
+    filed = _Filed(plugin, [], offer)
+    try:
+        for kind, components in offer.components.items():
+            for name, component in components.items():
+                problems += _shadowed(kind, name, plugin)
+                filed.entries.append((kind, registry_of(kind).add(name, component, plugin.distribution)))
+        _hooks.register(plugin.module, _name_in_hooks(plugin))
+    except Exception as error:
+        _take_back(filed)
+        if isinstance(error, ValueError) and not isinstance(error, LabkerasError):  # pluggy's
+            raise PluginError(f"its module is a plugin already: {error}") from error
+        raise
+    _filed.append(filed)
+    if plugin.distribution != CORE:
+        _plugins.append(plugin)
+    _problems.extend(problem for problem in problems if problem not in _problems)
+    return filed
+
+
+def _take_back(filed: _Filed) -> None:
+    """Takes out what was filed of a plugin."""
+    for kind, entry in filed.entries:
+        registry_of(kind).discard(entry)
+    if filed in _filed:
+        _filed.remove(filed)
+    if filed.plugin in _plugins:
+        _plugins.remove(filed.plugin)
+    name = _name_in_hooks(filed.plugin)
+    if _hooks.get_plugin(name) is filed.plugin.module and _hooks.has_plugin(name):
+        _hooks.unregister(name=name)
+
+
+def _name_in_hooks(plugin: Plugin) -> str:
+    """A name that no other plugin has: the distribution's, unless that has several."""
+    same = plugin.name == plugin.distribution or plugin.distribution.endswith(f"-{plugin.name}")
+    return plugin.distribution if same else f"{plugin.distribution}:{plugin.name}"
+
+
+def _remember(entry_point: EntryPoint, filed: _Filed) -> None:
     cache = cache_of(entry_point)
     # Of what lies in another package nobody would see that it has changed.
-    if cache is None or any(entry.location.partition(".")[0].partition(":")[0] != cache.package for _, entry in filed):
+    if cache is None or any(_package(entry.location) != cache.package for _, entry in filed.entries):
         return
-    _caches.setdefault(_distribution(entry_point), set()).add(cache)
-    offers = [[kind, entry.name, entry.location] for kind, entry in filed]
-    if cache.read().get("offers") != offers:
-        cache.write(offers=offers, components={})
+    _caches.setdefault(distribution_of(entry_point), set()).add(cache)
+    offers = [[kind, entry.name, entry.location] for kind, entry in filed.entries]
+    adds = {
+        "folders": list(map(str, filed.offer.folders)),
+        "subcommands": {name: [one.summary, one.function] for name, one in filed.offer.subcommands.items()},
+    }
+    known = cache.read()
+    if known.get("offers") != offers or known.get("adds") != adds:
+        cache.write(offers=offers, adds=adds, components={})
+
+
+def _package(location: str) -> str:
+    return location.partition(".")[0].partition(":")[0]
 
 
 def _file_remembered(entry_point: EntryPoint) -> bool:
     """Files what a plugin offered last time; whether that is known."""
     cache = cache_of(entry_point)
-    offers = cache.read().get("offers") if cache is not None else None
-    if cache is None or not isinstance(offers, list):
+    known = cache.read() if cache is not None else {}
+    offers, adds = known.get("offers"), known.get("adds")
+    if cache is None or not isinstance(offers, list) or not isinstance(adds, dict):
         return False
-    distribution = _distribution(entry_point)
-    filed: list[tuple[str, Entry]] = []
+    distribution = distribution_of(entry_point)
     problems: list[PluginProblem] = []
-    plugin = Plugin(distribution, "", entry_point.name, None)
+    filed = _Filed(Plugin(distribution, version_of(entry_point), entry_point.name, None), [], Offer())
     try:
         for kind, name, location in offers:
-            if not isinstance(location, str):
+            if not isinstance(location, str) or kind not in KINDS:
                 raise TypeError
-            problems += _shadowed(kind, name, plugin)
-            filed.append((kind, registry_of(kind).add(name, location, distribution)))
-            filed[-1][1].is_remembered = True
-    except (LabkerasError, TypeError, ValueError):  # not of the form in which it is written
-        for kind, entry in filed:
-            registry_of(kind).discard(entry)
+            problems += _shadowed(kind, name, filed.plugin)
+            filed.entries.append((kind, registry_of(kind).add(name, location, distribution)))
+            filed.entries[-1][1].is_remembered = True
+        filed.offer.folders = [folder for one in adds["folders"] if (folder := Path(one)).is_dir()]
+        filed.offer.subcommands = {name: Subcommand(*map(str, one)) for name, one in adds["subcommands"].items()}
+    except (LabkerasError, TypeError, ValueError, KeyError, AttributeError):  # not of the form in which it is written
+        _take_back(filed)
         return False
     _remembered.append((entry_point, filed))
+    _filed.append(filed)
     _problems.extend(problems)
     _caches.setdefault(distribution, set()).add(cache)
     return True
-
-
-def _file(plugin: Plugin) -> tuple[list[tuple[str, Entry]], list[PluginProblem]]:
-    """Calls the plugin's hooks and files what they return; files nothing if one of them is wrong.
-
-    Returns:
-        What was filed, by kind, and what is wrong with the plugin itself.
-    """
-    # A manager a plugin: pluggy leaves a plugin with a bad hook half registered, and one that raises ends the whole
-    # call.
-    manager = pluggy.PluginManager("labkeras")
-    manager.add_hookspecs(hookspecs)
-    try:
-        manager.register(plugin.module, plugin.name)
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        raise PluginError(_misspelt(plugin, str(error))) from error
-    offers = [(kind, _offered(manager, kind)) for kind in KINDS]
-    filed: list[tuple[str, Entry]] = []
-    faults = _unmarked(plugin)
-    problems = list(faults)
-    try:
-        for kind, components in offers:
-            for name, component in components.items():
-                problems += _shadowed(kind, name, plugin)
-                filed.append((kind, registry_of(kind).add(name, component, plugin.distribution)))
-    except Exception:
-        for kind, entry in filed:
-            registry_of(kind).discard(entry)
-        raise
-    _problems.extend(problem for problem in problems if problem not in _problems)
-    return filed, faults
-
-
-def _offered(manager: pluggy.PluginManager, kind: str) -> dict[str, Any]:
-    hook = f"labkeras_register_{kind}"
-    offered: dict[str, Any] = {}
-    for result in getattr(manager.hook, hook)():
-        if not hasattr(result, "items"):
-            raise PluginError(f"{hook}() must return a mapping from name to component. Received: {result!r}")
-        offered.update(result)
-    return offered
-
-
-def _unmarked(plugin: Plugin) -> list[PluginProblem]:
-    """Functions called like hooks that nothing calls, since they lack the mark."""
-    forgotten = [
-        name
-        for name, value in vars(plugin.module).items()
-        if name.startswith("labkeras_") and inspect.isfunction(value) and not hasattr(value, "labkeras_impl")
-    ]
-    return [
-        PluginProblem(
-            plugin.distribution,
-            plugin.name,
-            f"{name}() is not marked with `@labkeras.hookimpl`, so it is not called.{_near_hook(name)}",
-        )
-        for name in forgotten
-    ]
 
 
 def _shadowed(kind: str, name: str, plugin: Plugin) -> list[PluginProblem]:
@@ -282,17 +433,3 @@ def _shadowed(kind: str, name: str, plugin: Plugin) -> list[PluginProblem]:
 
 def _warn(problem: PluginProblem) -> None:
     warnings.warn(str(problem), PluginWarning, stacklevel=3)
-
-
-def _misspelt(plugin: Plugin, message: str) -> str:
-    marked = [name for name in dir(plugin.module) if hasattr(getattr(plugin.module, name, None), "labkeras_impl")]
-    wrong = [f"there is no hook {name!r}.{_near_hook(name)}" for name in marked if name not in _HOOKS]
-    return " ".join(wrong) or message
-
-
-def _near_hook(name: str) -> str:
-    return "" if name in _HOOKS else did_you_mean(name, _HOOKS)
-
-
-def _distribution(entry_point: EntryPoint) -> str:
-    return entry_point.dist.name if entry_point.dist is not None else entry_point.value.partition(":")[0]

@@ -127,7 +127,7 @@ def test_a_hook_that_returns_no_mapping_is_named(folder: Path) -> None:
     """
     install_plugin(folder, "bad-result", source)
     error = problem_with(folder, "bad-result")["error"]
-    assert "labkeras_register_losses() must return a mapping from name to component. Received: ['focal']" in error
+    assert "labkeras_register_losses() must return a mapping from name to what it adds. Received: ['focal']" in error
 
 
 def test_a_hook_without_its_mark_is_named(folder: Path) -> None:

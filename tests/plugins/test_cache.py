@@ -26,7 +26,8 @@ SLOW = """
     def labkeras_register_layers():
         return {"slow": Slow}
 """
-OFFER = 'KEY:{"offers": [["layers", "slow", "labkeras_slow:Slow"]]'
+ADDS = '"adds": {"folders": [], "subcommands": {}}'
+OFFER = f'KEY:{{"offers": [["layers", "slow", "labkeras_slow:Slow"]], {ADDS}'
 PRESENT = """
 import sys
 from labkeras.cli.main import main
@@ -130,8 +131,10 @@ def test_another_version_is_asked_again(folder: Path) -> None:
         '{"key": "other", "parts": {"offers": []}}',
         "KEY:null",
         'KEY:{"offers": {"a": 1}}',
-        'KEY:{"offers": [["layers", "slow", 3]]}',
-        'KEY:{"offers": [["nothing", "slow", "a:b"]]}',
+        f'KEY:{{"offers": [["layers", "slow", 3]], {ADDS}}}',
+        f'KEY:{{"offers": [["nothing", "slow", "a:b"]], {ADDS}}}',
+        'KEY:{"offers": [], "adds": {"folders": [3], "subcommands": {}}}',
+        'KEY:{"offers": [], "adds": {"folders": [], "subcommands": {"x": ["y"]}}}',
         f'{OFFER}, "components": 3}}',
         f'{OFFER}, "components": {{"layers": {{"slow": {{"address": 3}}}}}}}}',
         f'{OFFER}, "components": {{"layers": {{"slow": {{"address": "labkeras_slow:Slow", "summary": "", "parameters": '

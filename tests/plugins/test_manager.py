@@ -17,12 +17,8 @@ class Wave:
 
 @pytest.fixture(autouse=True)
 def _plugins_as_before() -> Iterator[None]:
-    manager.load_plugins()
-    plugins = list(manager._plugins)
-    yield
-    manager._plugins[:] = plugins
-    for entry in layers.entries_named("wave"):
-        layers.discard(entry)
+    with manager.registered(SimpleNamespace(), "none"):  # takes away what was registered after it as well
+        yield
 
 
 def offering(components: object) -> SimpleNamespace:

@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from labkeras.experiment.runs.directory import RunDirectory
+
 __all__ = ["RESUME", "end_with_parent", "is_rank", "processes_of", "run_ranks"]
 
 RESUME = "LABKERAS_RESUME"
