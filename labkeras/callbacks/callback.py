@@ -1,8 +1,11 @@
 """Callback: what all callbacks derive from, with Keras's hooks."""
 
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from torch.nn.parallel import DistributedDataParallel
+
+if TYPE_CHECKING:
+    from labkeras.callbacks.tensorboard import TensorBoard
 
 __all__ = ["BATCH_HOOKS", "Callback", "Logs", "Mode", "overrides"]
 
@@ -47,6 +50,7 @@ class Callback:
     takes_tensor_logs: ClassVar[bool] = False
     params: dict[str, Any] | None = None
     _model: Any = None
+    _board: "TensorBoard | None" = None
 
     def __init__(self) -> None:
         self.params = None
@@ -65,6 +69,18 @@ class Callback:
         """The model that is trained, evaluated or asked for predictions; `None` before."""
         # A hand-written loop may pass the wrapper, which has none of a model's own methods.
         return self._model.module if isinstance(self._model, DistributedDataParallel) else self._model
+
+    @property
+    def board(self) -> "TensorBoard | None":
+        """The `TensorBoard` among the callbacks, the first of several; `None` if there is none.
+
+        Whatever a callback finds out, it can show there: `self.board.add_scalar("sparsity", share, step=epoch)`.
+        """
+        return self._board
+
+    def set_board(self, board: "TensorBoard | None") -> None:
+        """Called once before the first hook, with the `TensorBoard` among the callbacks."""
+        self._board = board
 
     def needs_batch_hooks(self, mode: Mode) -> bool:
         """Whether this callback must be called for every batch: by default, if it overrides one of the batch hooks.

@@ -8,6 +8,7 @@ from labkeras.callbacks.callback import BATCH_HOOKS, Callback, Logs, Mode, overr
 from labkeras.callbacks.history import History
 from labkeras.callbacks.logs import python_logs
 from labkeras.callbacks.progbar_logger import ProgbarLogger
+from labkeras.callbacks.tensorboard import TensorBoard
 from labkeras.callbacks.terminate_on_nan import TerminateOnNaN
 from labkeras.errors import InvalidTypeError
 from labkeras.nest import flatten
@@ -68,6 +69,7 @@ class CallbackList(Callback):
         for backup in self._backups:
             backup.others = [callback for callback in self.callbacks if callback not in self._backups]
         self.history = next((callback for callback in self.callbacks if isinstance(callback, History)), None)
+        self.set_board(next((callback for callback in self.callbacks if isinstance(callback, TensorBoard)), None))
         self._listeners: dict[str, list[Callback]] = {}
         self._listening: set[Mode] = set()
         self.set_model(model)
@@ -79,6 +81,11 @@ class CallbackList(Callback):
             for callback in self.callbacks:
                 callback.set_params(params)
         self._find_listeners()
+
+    def set_board(self, board: TensorBoard | None) -> None:
+        super().set_board(board)
+        for callback in self.callbacks:
+            callback.set_board(board)
 
     def set_model(self, model: Any) -> None:
         if model is None:

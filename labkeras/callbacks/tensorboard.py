@@ -2,10 +2,14 @@
 
 import os
 import time
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+import torch
+
+from labkeras.callbacks.board_embeddings import label_lines, write_embedding
+from labkeras.callbacks.board_files import EventFiles, Part
+from labkeras.callbacks.board_summaries import array_of, bucketed, histogram_summary, image_summary, text_summary
 from labkeras.callbacks.callback import Callback, Logs, Mode
 from labkeras.callbacks.logs import python_logs
 from labkeras.callbacks.model_graph import model_graph
@@ -16,8 +20,6 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 __all__ = ["TensorBoard"]
-
-_EVENT_FILES = "events.out.tfevents.*"
 
 
 class TensorBoard(Callback):
@@ -73,10 +75,121 @@ class TensorBoard(Callback):
         self.write_graph = write_graph
         self.write_steps_per_second = write_steps_per_second
         self.update_freq = _batches_between(update_freq)
-        self._writers: dict[str, SummaryWriter] = {}
+        self._files = EventFiles(self.log_dir)
         self._batch = 0
         self._batch_start = self._epoch_start = 0.0
         self._iterations_before = 0
+
+    def writer(self, part: Part = "train") -> "SummaryWriter | None":
+        """torch's writer of a part's event file, for what has no method here.
+
+        Args:
+            part: "train", "validation" or "test": a folder below `log_dir`.
+
+        Returns:
+            None in a process that is not to write, as all but the first of a distributed run are.
+        """
+        return self._files.writer(part)
+
+    def add_scalar(self, tag: str, value: Any, step: int, part: Part = "train") -> None:
+        """Writes a number, for the Scalars tab.
+
+        Args:
+            tag: its name; what is before a slash groups it with others.
+            value: a number, or a tensor with one element.
+            step: when it was so.
+            part: "train", "validation" or "test": the curve it belongs to.
+        """
+        writer = self._files.writer(part)
+        if writer is not None:
+            writer.add_scalar(tag, float(value), step)
+
+    def add_histogram(self, tag: str, values: Any, step: int, part: Part = "train") -> None:
+        """Writes how values are distributed, for the Histograms and Distributions tabs; those not finite are left out.
+
+        Args:
+            tag: their name.
+            values: a tensor or an array of any shape.
+            step: when they were so.
+            part: as in `add_scalar`.
+        """
+        if self._files.writer(part) is not None:
+            tensor = values if isinstance(values, torch.Tensor) else torch.as_tensor(array_of(values))
+            self._files.add(part, histogram_summary(tag, bucketed(tensor)), step)
+
+    def add_image(self, tag: str, image: Any, step: int, part: Part = "validation") -> None:
+        """Writes an image, or up to three, for the Images tab.
+
+        Args:
+            tag: its name.
+            image: a tensor or an array of uint8, or of floats in [0, 1].
+            step: when it was so.
+            part: as in `add_scalar`.
+
+        Shapes:
+            image: (height, width), (height, width, channels) or (count, height, width, channels), with 1, 3 or 4
+                channels
+
+        Raises:
+            InvalidArgumentError: for another shape or type.
+        """
+        if self._files.writer(part) is not None:
+            self._files.add(part, image_summary(tag, image), step)
+
+    def add_text(self, tag: str, text: str | Sequence[Sequence[str]], step: int, part: Part = "train") -> None:
+        """Writes a text in Markdown, or a table of texts, for the Text tab.
+
+        Args:
+            tag: its name.
+            text: the text; or the rows of a table, the first of which names the columns.
+            step: when it was so.
+            part: as in `add_scalar`.
+        """
+        if self._files.writer(part) is not None:
+            self._files.add(part, text_summary(tag, text), step)
+
+    def add_pr_curve(self, tag: str, labels: Any, predictions: Any, step: int, part: Part = "validation") -> None:
+        """Writes precision against recall, for the PR Curves tab.
+
+        Args:
+            tag: its name.
+            labels: whether each sample is of the class: truth values, or 0 and 1.
+            predictions: how probable the model finds it, in [0, 1].
+            step: when it was so.
+            part: as in `add_scalar`.
+
+        Shapes:
+            labels, predictions: the same, any
+
+        Raises:
+            InvalidArgumentError: if the shapes differ or a prediction is no probability.
+        """
+        writer = self._files.writer(part)
+        if writer is not None:
+            truth, found = array_of(labels).reshape(-1), array_of(predictions).reshape(-1)
+            _check_pr_curve(truth, found, tag)
+            writer.add_pr_curve(tag, truth.astype(bool), found, step)
+
+    def add_embedding(self, tag: str, vectors: Any, step: int, part: Part = "validation", labels: Any = None) -> None:
+        """Writes vectors, for the Projector tab.
+
+        Args:
+            tag: what they are.
+            vectors: a tensor or an array, a vector a row.
+            step: when they were so; those of other steps stay beside them.
+            part: as in `add_scalar`.
+            labels: a name for each row; or the path of a file with a line for each: with several columns, divided by
+                tabs, the first line names them.
+
+        Shapes:
+            vectors: (rows, size)
+
+        Raises:
+            InvalidArgumentError: for another shape, or if there is not a label for each row.
+        """
+        if self._files.writer(part) is not None:
+            lines = None if labels is None else label_lines(labels, len(vectors), "labels")
+            write_embedding(self._files.folder(part), tag, vectors, step, lines)
 
     def set_model(self, model: Any) -> None:
         super().set_model(model)
@@ -90,40 +203,26 @@ class TensorBoard(Callback):
         if self.write_graph and is_main_process():
             graph = model_graph(self.model)
             if graph is not None:
-                # SummaryWriter has a method for torch's graphs only; its own methods end in this call.
-                self._writer("train")._get_file_writer().add_summary(graph, 0)  # type: ignore[no-untyped-call]
+                self._files.add("train", graph, 0)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         self.close()
 
     def state_dict(self) -> dict[str, Any]:
         """How much of the event files there is, so that what is written after a backup can be taken back."""
-        self._flush()
-        return {"batch": self._batch, "files": {name: path.stat().st_size for name, path in self._files()}}
+        return {"batch": self._batch, "files": self._files.sizes()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._batch = state["batch"]
-        if not is_main_process():
-            return
-        self.close()  # with the graph, which is in the files that are there
-        for name, path in self._files():
-            if name not in state["files"]:
-                path.unlink()
-            elif path.stat().st_size > state["files"][name]:
-                os.truncate(path, state["files"][name])
+        self._files.cut_back(state["files"])  # with the graph, which is in the files that are there
+
+    def flush(self) -> None:
+        """Puts on disk what was written so far; done after each epoch anyway."""
+        self._files.flush()
 
     def close(self) -> None:
         """Closes the event files; what is written after that goes into new ones."""
-        for writer in self._writers.values():
-            writer.close()
-        self._writers = {}
-
-    def _files(self) -> list[tuple[str, Path]]:
-        """The event files of this run, by their names within `log_dir`."""
-        if not is_main_process():
-            return []
-        found = [path for part in ("train", "validation") for path in Path(self.log_dir, part).glob(_EVENT_FILES)]
-        return [(path.relative_to(self.log_dir).as_posix(), path) for path in sorted(found)]
+        self._files.close()
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         if self.write_steps_per_second:
@@ -146,7 +245,7 @@ class TensorBoard(Callback):
     def on_test_end(self, logs: Logs | None = None) -> None:
         if hasattr(getattr(self.model, "optimizer", None), "iterations"):
             self._write("validation", "evaluation_{}_vs_iterations", logs or {}, self._iterations())
-            self._flush()
+            self.flush()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if not logs:
@@ -159,7 +258,7 @@ class TensorBoard(Callback):
             training["steps_per_second"] = (self._iterations() - self._iterations_before) / seconds
         self._write("train", "epoch_{}", training, epoch)
         self._write("validation", "epoch_{}", validation, epoch)
-        self._flush()
+        self.flush()
 
     def _learning_rate(self) -> dict[str, float]:
         rate = getattr(getattr(self.model, "optimizer", None), "learning_rate", None)
@@ -168,25 +267,25 @@ class TensorBoard(Callback):
     def _iterations(self) -> int:
         return int(self.model.optimizer.iterations)
 
-    def _write(self, part: str, tag: str, values: Mapping[str, Any], step: int) -> None:
+    def _write(self, part: Part, tag: str, values: Mapping[str, Any], step: int) -> None:
         if not values or not is_main_process():
             return
-        writer = self._writer(part)
         for name, value in python_logs(values).items():
             if isinstance(value, float):
-                writer.add_scalar(tag.format(name), value, step)
+                self.add_scalar(tag.format(name), value, step, part)
 
-    def _writer(self, part: str) -> "SummaryWriter":
-        if part not in self._writers:
-            # Here, because it takes a second to import, and most programs that import callbacks don't write any.
-            from torch.utils.tensorboard import SummaryWriter
 
-            self._writers[part] = SummaryWriter(os.path.join(self.log_dir, part))
-        return self._writers[part]
-
-    def _flush(self) -> None:
-        for writer in self._writers.values():
-            writer.flush()
+def _check_pr_curve(labels: Any, predictions: Any, tag: str) -> None:
+    if labels.shape != predictions.shape:
+        raise InvalidArgumentError(
+            "`labels` and `predictions` must have as many elements as each other. "
+            f"Received: {labels.size} labels and {predictions.size} predictions, tag={tag!r}"
+        )
+    if predictions.size and not (predictions.min() >= 0 and predictions.max() <= 1):
+        raise InvalidArgumentError(
+            "`predictions` must be probabilities, in [0, 1]: those of a model that returns logits need a sigmoid or a "
+            f"softmax. Received: predictions from {predictions.min()} to {predictions.max()}, tag={tag!r}"
+        )
 
 
 def _check_supported(**arguments: Any) -> None:
