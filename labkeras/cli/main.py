@@ -6,10 +6,12 @@ Verbs are imported when they are asked for, so that `labkeras --help` and `labke
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from labkeras.errors import did_you_mean
+from labkeras.errors import LabkerasError, PluginError, did_you_mean, exit_code_of
+from labkeras.plugins import manager
+from labkeras.plugins.cache import remembering
 
 __all__ = ["VERBS", "main"]
 
@@ -46,11 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 the run failed, 2 something is wrong with the config or the command, 3 with a plugin,
         130 interrupted.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given, named = _without_plugins(list(sys.argv[1:] if arguments is None else arguments))
+    if named:
+        manager.use_plugins(named)
     verb = given[0] if given else "--help"
     if verb in ("--help", "-h", "help"):
-        print(_help())
-        return 0
+        return _guarded(lambda: print(_help()))
     if verb == "--version":
         print(f"labkeras {_version()}")
         return 0
@@ -60,14 +63,54 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(verb, given[1:])
     if verb.startswith(("-", "+", "~")) or "=" in verb:
         return _run("train", given)
-    print(f"labkeras: there is no verb {verb!r}.{did_you_mean(verb, VERBS)} See `labkeras --help`.", file=sys.stderr)
-    return _BAD_USAGE
+    return _guarded(lambda: _of_plugin(verb, given[1:]))
+
+
+def _without_plugins(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """The words without `-p NAME`, which may stand anywhere, and the names."""
+    rest: list[str] = []
+    named: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            return [*rest, word, *words], named
+        if word != "-p":
+            rest.append(word)
+        elif (name := next(words, None)) is not None:
+            named.append(name)
+        else:
+            rest += [word]
+    return rest, named
 
 
 def _run(verb: str, arguments: list[str]) -> int:
+    return _guarded(lambda: importlib.import_module(f"labkeras.cli.{verb}").main(arguments))
+
+
+def _of_plugin(verb: str, arguments: list[str]) -> int:
+    """Runs a verb that a plugin adds."""
+    remembering()
+    known = manager.subcommands()
+    if verb not in known:
+        near = did_you_mean(verb, [*VERBS, *known])
+        print(f"labkeras: there is no verb {verb!r}.{near} See `labkeras --help`.", file=sys.stderr)
+        return _BAD_USAGE
+    module, _, name = known[verb].function.partition(":")
     try:
-        code: int = importlib.import_module(f"labkeras.cli.{verb}").main(arguments)
+        function = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise PluginError(f"the verb {verb!r} of a plugin cannot be imported: {error}") from error
+    return int(function(arguments) or 0)
+
+
+def _guarded(run: Callable[[], int | None]) -> int:
+    """Runs something; returns its exit code, also if it fails as labkeras's own things do."""
+    try:
+        code = run() or 0
         sys.stdout.flush()
+    except LabkerasError as error:  # a verb's own faults it has told of itself
+        print(f"labkeras: {error}", file=sys.stderr)
+        return exit_code_of(error)
     except BrokenPipeError:
         # Whoever read the output has enough of it (`labkeras list | head`). Python flushes once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -76,8 +119,10 @@ def _run(verb: str, arguments: list[str]) -> int:
 
 
 def _help() -> str:
-    width = max(map(len, VERBS))
-    verbs = "\n".join(f"  labkeras {verb:{width}}  {summary}" for verb, summary in VERBS.items())
+    remembering()
+    added = {verb: one.summary for verb, one in manager.subcommands().items() if verb not in VERBS}
+    width = max(map(len, [*VERBS, *added]))
+    verbs = "\n".join(f"  labkeras {verb:{width}}  {summary}" for verb, summary in (VERBS | added).items())
     return f"""labkeras {_version()}: Keras's API on PyTorch
 
 {verbs}
@@ -88,6 +133,7 @@ def _help() -> str:
   labkeras list layers
 
 `labkeras VERB --help` says more. Without a verb, `key=value` means train.
+`-p module` uses a plugin that is not installed, `-p no:name` leaves out one that is.
 Completion: eval "$(labkeras train -sc install=bash)\""""
 
 

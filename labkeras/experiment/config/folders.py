@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["conf_folders", "groups_in", "option_file", "options_in", "shipped_conf"]
+from labkeras.plugins.manager import config_folders
+
+__all__ = ["conf_folders", "groups_in", "option_file", "options_in", "shipped_conf", "user_folders"]
 
 
 def shipped_conf() -> Path:
@@ -13,14 +15,23 @@ def shipped_conf() -> Path:
 
 
 def conf_folders(config_dir: str | None = None) -> list[Path]:
-    """All folders, in the order in which they are searched: the named one, `conf` in the current one, the shipped one.
+    """All folders, in the order in which they are searched: the user's, the shipped one, those of plugins.
+
+    Args:
+        config_dir: a folder that is searched before all others.
+    """
+    return [*user_folders(config_dir), shipped_conf(), *config_folders()]
+
+
+def user_folders(config_dir: str | None = None) -> list[Path]:
+    """The folders that are searched before the shipped one: the named one, `conf` in the current one.
 
     Args:
         config_dir: a folder that is searched before all others.
     """
     folders = [Path(config_dir)] if config_dir is not None else []
     folders += [Path("conf")] if Path("conf").resolve() != shipped_conf() else []
-    return [*(folder.resolve() for folder in folders if folder.is_dir()), shipped_conf()]
+    return [folder.resolve() for folder in folders if folder.is_dir()]
 
 
 def groups_in(folders: Iterable[Path]) -> list[str]:

@@ -234,17 +234,21 @@ def _value_at(file: FileKeys, key: str) -> Any:
 
 
 def _sets(override: Override, key: str) -> bool:
-    """Whether an override sets a key, alone or within a mapping."""
+    """Whether an override sets a key: alone, within a mapping, or by the bare name of a node's component."""
     own = override.key_or_group
     if override.package is not None or override.is_delete():
         return False
     if own == key:
         return True
+    if isinstance(override.value(), str):
+        return key in [f"{own}.{last}" for last in KEY_OF_KIND.values()]
     return key.startswith(f"{own}.") and isinstance(override.value(), dict) and _inner(override, key) is not None
 
 
 def _inner(override: Override, key: str) -> Any:
     value: Any = override.value()
+    if isinstance(value, str):
+        return value
     for part in key.removeprefix(override.key_or_group).strip(".").split("."):
         if part:
             value = value.get(part) if isinstance(value, Mapping) else None

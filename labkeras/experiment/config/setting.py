@@ -2,7 +2,8 @@
 
 `optimizer.learning_rate={schedule: cosine_decay, decay_steps: 100}` puts a node where a number was. It gets all its
 arguments, so that `optimizer.learning_rate.alpha=0.1` needs no plus; and a mapping that names another component than
-the node it is set in takes that one's place, whose arguments it does not have.
+the node it is set in takes that one's place, whose arguments it does not have. A bare name, as in
+`model.layers.h1=kan_dense`, makes the node one of that component, which keeps what it has set and the component takes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,11 +11,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl  # no public name sets overrides in a config
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from labkeras.experiment.config.components import KEY_OF_KIND, complete, node_kind
+from labkeras.errors import UnknownComponentError
+from labkeras.experiment.config.components import KEY_OF_KIND, complete, defaults_of, node_kind, parameters_of
 
 __all__ = ["set_values", "setting_nodes"]
 
@@ -43,12 +45,37 @@ def set_values(overrides: Iterable[Override], config: DictConfig) -> None:
         HydraException, OmegaConfBaseException: if the config has no such key, or it cannot hold the value.
     """
     for override in overrides:
+        node = _renamed(override, config)
+        if node is not None:
+            with open_dict(config):
+                OmegaConf.update(config, override.key_or_group, node, merge=False)
+            continue
         holds_mapping = isinstance(override.value(), dict) and not override.is_hydra_override()
         if holds_mapping:
             _make_room(override, config)
         _by_hydra([override], config)
         if holds_mapping:
             _complete_at(override.key_or_group, config)
+
+
+def _renamed(override: Override, config: DictConfig) -> dict[str, Any] | None:
+    """The node that a bare name makes of the node that is there; None if it is no such override."""
+    name = override.value()
+    if override.type != OverrideType.CHANGE or override.is_hydra_override() or not isinstance(name, str):
+        return None
+    present = _at(override.key_or_group, config)
+    kind = node_kind(present)
+    if kind is None or "${" in name:
+        return None
+    own_key = KEY_OF_KIND[kind]
+    known = {key: value for key, value in present.items() if key != own_key}
+    try:
+        before, after = defaults_of(kind, present[own_key]), parameters_of(kind, name)
+    except UnknownComponentError:  # validation says so
+        return {own_key: name, **known}
+    was_set = {key: value for key, value in known.items() if key not in before or value != before[key]}
+    kept = {key: value for key, value in was_set.items() if key in after or key not in before}
+    return complete({own_key: name, **kept})  # type: ignore[no-any-return]
 
 
 def _make_room(override: Override, config: DictConfig) -> None:

@@ -23,8 +23,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from labkeras.errors import AmbiguousComponentError, PluginError, UnknownComponentError
 from labkeras.experiment.config.components import BY_SHAPE, GROUPS, complete, defaults_of
-from labkeras.experiment.config.folders import conf_folders, shipped_conf
+from labkeras.experiment.config.folders import shipped_conf, user_folders
 from labkeras.experiment.config.setting import setting_nodes
+from labkeras.plugins.manager import config_folders
 from labkeras.registry import registry_of
 
 __all__ = ["FileSource", "GROUPS", "RegistrySource", "installed", "layer_names", "shipped_conf"]
@@ -50,13 +51,13 @@ def installed(config_dir: str | None = None) -> Iterator[str]:
     plugins = _hydra_plugins()
     for plugin in (FileSource, RegistrySource, _SearchPath):
         plugins.register(plugin)
-    before = _SearchPath.folders
-    _SearchPath.folders = [str(folder) for folder in conf_folders(config_dir)[:-1]]  # the last is the primary one
+    before = _SearchPath.before, _SearchPath.after
+    _SearchPath.before, _SearchPath.after = user_folders(config_dir), config_folders()
     try:
         with setting_nodes(), _one_store():
             yield str(shipped_conf())
     finally:
-        _SearchPath.folders = before
+        _SearchPath.before, _SearchPath.after = before
 
 
 @contextmanager
@@ -168,16 +169,19 @@ class RegistrySource(ConfigSource):
 class _SearchPath(SearchPathPlugin):
     """Puts the sources in their order, with `lk://` where Hydra has `file://`."""
 
-    folders: ClassVar[list[str] | None] = None  # None: not our application
+    before: ClassVar[list[Path] | None] = None  # None: not our application
+    after: ClassVar[list[Path]] = []
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        if self.folders is None:
+        if self.before is None:
             return
         for element in search_path.get_path():
             if element.provider == "main" and "://" not in element.path:
                 element.path = f"lk://{element.path}"
-        for folder in self.folders:
+        for folder in self.before:
             search_path.prepend("labkeras-user", f"lk://{folder}", "main")
+        for folder in self.after:
+            search_path.append("labkeras-plugin", f"lk://{folder}")
         search_path.append("labkeras-registry", "labkeras://")
 
 
