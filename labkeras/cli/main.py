@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from labkeras.errors import LabkerasError, PluginError, did_you_mean, exit_code_of
 from labkeras.plugins import manager
 from labkeras.plugins.cache import remembering
+from labkeras.plugins.choice import split_words
 
 __all__ = ["VERBS", "main"]
 
@@ -48,9 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 the run failed, 2 something is wrong with the config or the command, 3 with a plugin,
         130 interrupted.
     """
-    given, named = _without_plugins(list(sys.argv[1:] if arguments is None else arguments))
-    if named:
-        manager.use_plugins(named)
+    given, named = split_words(list(sys.argv[1:] if arguments is None else arguments))
+    manager.use_plugins(named)
     verb = given[0] if given else "--help"
     if verb in ("--help", "-h", "help"):
         return _guarded(lambda: print(_help()))
@@ -64,23 +64,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if verb.startswith(("-", "+", "~")) or "=" in verb:
         return _run("train", given)
     return _guarded(lambda: _of_plugin(verb, given[1:]))
-
-
-def _without_plugins(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """The words without `-p NAME`, which may stand anywhere, and the names."""
-    rest: list[str] = []
-    named: list[str] = []
-    words = iter(arguments)
-    for word in words:
-        if word == "--":
-            return [*rest, word, *words], named
-        if word != "-p":
-            rest.append(word)
-        elif (name := next(words, None)) is not None:
-            named.append(name)
-        else:
-            rest += [word]
-    return rest, named
 
 
 def _run(verb: str, arguments: list[str]) -> int:

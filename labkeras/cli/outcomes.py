@@ -16,6 +16,7 @@ from rich.table import Table
 from labkeras.errors import LabkerasError, exit_code_of
 from labkeras.experiment.runs.directory import RunDirectory
 from labkeras.experiment.sweeps.request import SweepResult
+from labkeras.plugins.choice import chosen_words
 
 __all__ = ["finished", "outcome", "overfitted", "profiled", "program", "short", "sweep_finished"]
 
@@ -56,7 +57,8 @@ def finished(result: Mapping[str, Any], overrides: Sequence[str]) -> None:
     print(f"{scores or result.get('state', 'done')}\nrun directory: {folder}\n\nNext:")
     print(f"  {program('tensorboard')} --logdir {folder}")
     again = [shlex.quote(line) for line in overrides if not line.startswith(_NOT_AGAIN)]
-    print(" ".join([f"  {program('labkeras')} train -m", *again, "optimizer.learning_rate=0.01,0.003,0.001"]))
+    command = shlex.join([*chosen_words(), "train", "-m"])
+    print(" ".join([f"  {program('labkeras')} {command}", *again, "optimizer.learning_rate=0.01,0.003,0.001"]))
 
 
 def overfitted(result: Mapping[str, Any]) -> int:

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from typing import Any
 
 from labkeras.cli.outcomes import outcome, short
-from labkeras.experiment.runs.directory import find_run, json_value
+from labkeras.cli.with_run import run_named
+from labkeras.experiment.runs.directory import json_value
 from labkeras.experiment.runs.reproducing import Reproduction, reproduce
 
 __all__ = ["main"]
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
 
     def again() -> int:
         with redirect_stdout(sys.stderr) if options.json else nullcontext():  # progress is no JSON
-            found = reproduce(find_run(options.run), options.run_dir)
+            found = reproduce(run_named(options.run), options.run_dir)
         if options.json:
             print(json.dumps(json_value(_plain(found)), indent=2, ensure_ascii=False))
         else:

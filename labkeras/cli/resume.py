@@ -9,7 +9,8 @@ import sys
 from collections.abc import Sequence
 
 from labkeras.cli import outcomes
-from labkeras.experiment.runs.directory import find_run, json_value
+from labkeras.cli.with_run import run_named
+from labkeras.experiment.runs.directory import json_value
 from labkeras.experiment.runs.one_run import run
 
 __all__ = ["main"]
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _go_on(name: str, as_json: bool) -> int:
-    folder = find_run(name)
+    folder = run_named(name)
     result = run(folder.config(), folder.overrides(), folder.path, resume=True, command=list(sys.argv))
     if "run_dir" not in result:  # another process of a distributed run: the first one speaks
         return 0

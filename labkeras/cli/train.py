@@ -25,6 +25,7 @@ from labkeras.experiment.runs.busy import refuse_if_busy
 from labkeras.experiment.runs.directory import LOCK
 from labkeras.experiment.sweeps.request import SweepRequest
 from labkeras.plugins.cache import remembering
+from labkeras.plugins.choice import chosen_words
 
 __all__ = ["main", "train"]
 
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
             many=many,
             config_name=options.config_name or CONFIG_NAME,
             config_dir=options.config_dir,
-            command=["labkeras", "train", *arguments],
+            command=["labkeras", *chosen_words(), "train", *arguments],
         )
 
     return outcomes.outcome(start)

@@ -4,8 +4,23 @@ from collections.abc import Mapping, Sequence
 
 from labkeras.errors import ConfigError
 from labkeras.experiment.runs.directory import RunDirectory, find_run
+from labkeras.plugins import manager
+from labkeras.plugins.choice import Choice
 
-__all__ = ["words_of"]
+__all__ = ["run_named", "words_of"]
+
+
+def run_named(name: str) -> RunDirectory:
+    """The folder of a run, as `find_run` finds it; the local plugins that it was made with are used here too.
+
+    Raises:
+        RunDirectoryError: if there is no such run.
+    """
+    folder = find_run(name)
+    made_with = folder.record().get("plugins") or []
+    local = {str(plugin["distribution"]): None for plugin in made_with if plugin.get("local")}
+    manager.use_plugins([name for name in local if name not in Choice.of_environment().named])
+    return folder
 
 
 def words_of(
@@ -41,4 +56,4 @@ def words_of(
         faults.append(f"name the run: labkeras {verb} run=latest")
     if faults:
         raise ConfigError(faults)
-    return None if run is None else find_run(run), found, overrides
+    return None if run is None else run_named(run), found, overrides

@@ -7,10 +7,10 @@ LABKERAS_DISABLE_PLUGIN_AUTOLOAD=1          none of those that are installed, bu
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["NAMED", "Choice", "add_to_choice"]
+__all__ = ["NAMED", "Choice", "add_to_choice", "chosen_words", "split_words"]
 
 NAMED = "LABKERAS_PLUGINS"
 """The environment variable that names plugins."""
@@ -64,3 +64,29 @@ class Choice:
 def add_to_choice(words: Iterable[str]) -> None:
     """Adds words to the environment variable."""
     os.environ[NAMED] = ",".join(word for word in [os.environ.get(NAMED, ""), *words] if word)
+
+
+def chosen_words() -> list[str]:
+    """What the variable says, as words of a command: ["-p", "my_module"]."""
+    return [word for name in os.environ.get(NAMED, "").split(",") if name.strip() for word in ("-p", name.strip())]
+
+
+def split_words(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words of a command without `-p NAME`, which may stand anywhere before `--`, and the names.
+
+    Example:
+        >>> split_words(["-p", "my_module", "train", "seed=1"])
+        (['train', 'seed=1'], ['my_module'])
+    """
+    rest: list[str] = []
+    named: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            return [*rest, word, *words], named
+        name = next(words, None) if word == "-p" else None
+        if name is None:
+            rest.append(word)
+        else:
+            named.append(name)
+    return rest, named

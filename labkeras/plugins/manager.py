@@ -164,8 +164,9 @@ def use_plugins(words: list[str]) -> None:
         words: modules or names of plugins; with "no:" before it, one that is not to be used.
     """
     global _found
-    add_to_choice(words)
-    _found = False
+    if words:
+        add_to_choice(words)
+        _found = False
 
 
 def cache_of_provider(distribution: str) -> list[PluginCache]:

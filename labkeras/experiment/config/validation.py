@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from labkeras.errors import ConfigError, did_you_mean
+from labkeras.errors import ConfigError, PluginError, did_you_mean
 from labkeras.experiment.config.components import MISSING, complete
 from labkeras.experiment.config.device_checks import check_devices
 from labkeras.experiment.config.manifest import keywords_of
@@ -20,6 +20,7 @@ from labkeras.experiment.config.run_checks import SETTINGS, check_fit, check_fol
 from labkeras.experiment.config.schema import Parameter, schema_of
 from labkeras.experiment.config.words import nearest
 from labkeras.experiment.model.plan import Plan, check_model, names_in
+from labkeras.plugins import hooks
 
 __all__ = ["CHECKS", "OPTIONS", "Validator", "checked", "validate"]
 
@@ -116,6 +117,8 @@ class Validator:
         if not found and all(isinstance(values.get(key), Mapping) for key in _REQUIRED):
             rehearsed = {key: values.get(key) for key in _REHEARSED}
             faults += self._rehearse({**rehearsed, "fit": fit}, plan)
+        if not faults:  # plugins need not know what a config looks like that makes no sense
+            faults += _faults_of_plugins(values)
         return list(dict.fromkeys(faults))
 
     def _components(self, values: Mapping[str, Any], variables: set[str], faults: list[str]) -> Plan | None:
@@ -196,6 +199,17 @@ def _check_model(model: Mapping[str, Any], own: list[str], faults: list[str]) ->
 def _check_node(kind: str, node: Any, path: str, faults: list[str]) -> None:
     if node is not None and node != MISSING:
         check_node(kind, node, path, faults)
+
+
+def _faults_of_plugins(values: Mapping[str, Any]) -> list[str]:
+    faults: list[str] = []
+    for plugin, sentences in hooks.ask("labkeras_validate", config=values):
+        if isinstance(sentences, str) or not all(isinstance(one, str) for one in sentences):
+            raise PluginError(
+                f"labkeras_validate() of the plugin {plugin!r} must return a list of sentences. Received: {sentences!r}"
+            )
+        faults += [f"{sentence} (says {plugin})" for sentence in sentences]
+    return faults
 
 
 def _output_names(plan: Plan) -> list[str]:

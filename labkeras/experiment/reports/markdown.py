@@ -10,6 +10,7 @@ from labkeras.experiment.reports.leaderboard import decimals_of, estimate_text, 
 from labkeras.experiment.reports.study import Row, Study
 from labkeras.experiment.reports.texts import duration, fixed, ranges, value_text
 from labkeras.experiment.reports.words import command_of, cost, parameters_text, progress, seeds_text, tie_note
+from labkeras.plugins.subjects import ReportSection
 
 __all__ = ["markdown"]
 
@@ -18,15 +19,21 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>|#])")
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 
-def markdown(study: Study, importance: Sequence[Importance] | None = None) -> str:
+def markdown(study: Study, importance: Sequence[Importance] | None = None, added: Sequence[ReportSection] = ()) -> str:
     """The report.
 
     Args:
         study: what it is about.
         importance: of the parameters; None if it was not asked for, as while a sweep runs.
+        added: sections of plugins.
     """
     sections = (_headline(study), _leaderboard(study), _next(study), _importance(study, importance), _failures(study))
-    return "\n".join(line for section in (*sections, _provenance(study)) for line in section)
+    return "\n".join(line for section in (*sections, _added(added), _provenance(study)) for line in section)
+
+
+def _added(sections: Sequence[ReportSection]) -> Iterator[str]:
+    for section in sections:
+        yield from (f"## {_text(section.title)}", "", section.body.strip(), "")
 
 
 def _headline(study: Study) -> Iterator[str]:

@@ -20,6 +20,7 @@ from labkeras.experiment.reports.parameter_charts import parallel_chart, slice_c
 from labkeras.experiment.reports.study import Study
 from labkeras.experiment.reports.texts import fixed, value_text
 from labkeras.experiment.reports.words import command_of, cost, progress, seeds_text
+from labkeras.plugins.subjects import ReportSection
 
 __all__ = ["page"]
 
@@ -28,12 +29,13 @@ _MOST_SLICES = 12
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
-def page(study: Study, importance: Sequence[Importance] | None = None) -> str:
+def page(study: Study, importance: Sequence[Importance] | None = None, added: Sequence[ReportSection] = ()) -> str:
     """The report; it is well-formed XML as well.
 
     Args:
         study: what it is about.
         importance: of the parameters; None if it was not asked for, as while a sweep runs.
+        added: sections of plugins, whose HTML is well-formed.
     """
     head = element(
         "head",
@@ -50,11 +52,18 @@ def page(study: Study, importance: Sequence[Importance] | None = None) -> str:
         _course(study),
         _parameters(study, importance),
         _failures(study),
+        _added(added),
         provenance_section(study),
         _footer(),
     )
     body = element("body", *map(joined, sections), element("script", Markup(_file("report.js"))))
     return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
+
+
+def _added(sections: Sequence[ReportSection]) -> Iterator[Markup]:
+    for section in sections:
+        yield element("h2", section.title)
+        yield element("div", Markup(section.body))
 
 
 def _footer() -> Iterator[Markup]:

@@ -14,6 +14,7 @@ from labkeras.experiment.reports.importance import importances
 from labkeras.experiment.reports.leaderboard import leaderboard_csv, leaderboard_json
 from labkeras.experiment.reports.markdown import markdown
 from labkeras.experiment.reports.page import page
+from labkeras.experiment.reports.sections import plugin_sections
 from labkeras.experiment.reports.study import Study, study_of
 from labkeras.experiment.sweeps.ledger import Ledger, read_ledger
 from labkeras.files import atomic_write
@@ -57,8 +58,8 @@ def write_study(study: Study, folder: Path, with_importance: bool = True, durabl
     files: Mapping[str, str] = {
         "leaderboard.csv": leaderboard_csv(study),
         "leaderboard.json": leaderboard_json(study),
-        "report.md": markdown(study, importance),
-        "report.html": page(study, importance),
+        "report.md": markdown(study, importance, plugin_sections(study, folder, "markdown")),
+        "report.html": page(study, importance, plugin_sections(study, folder, "html")),
     }
     for name, text in files.items():
         # A lone surrogate, as in a file's name that is not of UTF-8, cannot be written.

@@ -7,6 +7,7 @@ from labkeras.errors import ConfigError, LabkerasError
 from labkeras.experiment.config.components import build, node_kind
 from labkeras.experiment.model.building import build_model
 from labkeras.models.model import Model
+from labkeras.plugins import hooks
 
 __all__ = ["compiled_model", "given"]
 
@@ -31,6 +32,7 @@ def compiled_model(config: Mapping[str, Any]) -> Model:
         model.compile(optimizer=optimizer, loss=loss, metrics=metrics, **given(config.get("compile")))
     except LabkerasError as error:
         raise ConfigError([f"compile: {error}"]) from error
+    hooks.ask("labkeras_model_built", model=model, config=config)
     return model  # type: ignore[no-any-return]
 
 

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from labkeras import nest
 from labkeras.errors import DataError
 from labkeras.experiment.config.components import build
+from labkeras.plugins import hooks
 from labkeras.training.iterables import is_data_module
 from labkeras.utils.py_dataset import PyDataset
 
@@ -90,7 +91,9 @@ def load_data(node: Mapping[str, Any]) -> RunData:
     Raises:
         DataError: if it gives something else.
     """
-    given = build("datasets", node, "data")
+    given = hooks.first_answer("labkeras_make_dataset", node=node)
+    if given is None:
+        given = build("datasets", node, "data")
     parts = (given,) if _makes_batches(given) else tuple(given)
     if not 1 <= len(parts) <= 3:
         raise DataError(

@@ -6,7 +6,9 @@ from types import TracebackType
 import torch
 
 from labkeras.errors import ConfigError, InvalidArgumentError, NonFiniteLossError, PluginError, RunStoppedError
+from labkeras.plugins.hooks import observe_first
 from labkeras.plugins.manager import plugins
+from labkeras.plugins.subjects import Run
 
 __all__ = ["failure_of"]
 
@@ -14,28 +16,32 @@ _KIND_OF_REASON = {"stopped": "interrupted"}
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
 
 
-def failure_of(error: BaseException) -> dict[str, str]:
+def failure_of(error: BaseException, run: Run | None = None) -> dict[str, str]:
     """What `run.json` says of an error.
 
     Args:
         error: what ended the run, with its traceback.
+        run: which one, for plugins that tell failures apart.
 
     Returns:
-        "kind": one of out_of_memory, not_finite, preempted, interrupted, timeout, bad_input, plugin, error; and
-        "error": "Type: message".
+        "kind": one of out_of_memory, not_finite, preempted, interrupted, timeout, bad_input, plugin, error, or what a
+        plugin says; and "error": "Type: message".
 
     Example:
         >>> failure_of(MemoryError("for the batch"))
         {'kind': 'out_of_memory', 'error': 'MemoryError: for the batch'}
     """
-    return {"kind": _kind(error), "error": f"{type(error).__name__}: {error}"}
+    return {"kind": _kind(error, run), "error": f"{type(error).__name__}: {error}"}
 
 
-def _kind(error: BaseException) -> str:
+def _kind(error: BaseException, run: Run | None) -> str:
     if isinstance(error, RunStoppedError):
         return _KIND_OF_REASON.get(error.reason, error.reason)
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
+    said = observe_first("labkeras_classify_failure", error=error, run=run)
+    if said is not None:
+        return str(said)
     if any(_is_out_of_memory(one) for one in _chain(error)):
         return "out_of_memory"
     if isinstance(error, NonFiniteLossError | FloatingPointError):

@@ -29,8 +29,11 @@ from labkeras.experiment.runs.record import RunRecord
 from labkeras.experiment.runs.recorder import MetricsRecorder
 from labkeras.experiment.runs.run_checkpoint import RunCheckpoint, checkpoint_files
 from labkeras.experiment.runs.stopping import REASONS, Stopping
+from labkeras.experiment.runs.telling import Loggers, Telling, added_callbacks, facts_of, run_subject
 from labkeras.experiment.sweeps.trial import Trial
 from labkeras.models.model import Model
+from labkeras.plugins import hooks
+from labkeras.plugins.subjects import Run
 from labkeras.random import set_random_seed
 
 __all__ = ["run"]
@@ -146,8 +149,9 @@ def _in_folder(
 ) -> dict[str, Any]:
     os.environ[_JOIN] = str(folder.path)
     known = RunRecord(folder, record)
+    subject = run_subject(folder, values, seed, is_resumed=record is not None)
     try:
-        job = _job(values, model, folder, Stopping(folder, trial), known)
+        job = _job(values, model, folder, Stopping(folder, trial), known, subject)
     except ConfigError:
         if record is None:
             folder.discard()
@@ -157,17 +161,18 @@ def _in_folder(
         folder.write_config(values, overrides)
     if record is not None:
         cut_back(folder, starts_anew=not checkpoint_files(folder.checkpoints))
-    known.begin(values.get("name"), command, overrides, seed)
+    known.begin(values.get("name"), command, overrides, seed, facts_of("labkeras_provenance", run=subject))
     folder.link_latest()
-    return _recorded(job, known, overrides, seed)
+    hooks.observe("labkeras_run_start", run=subject)
+    return _recorded(job, known, overrides)
 
 
 def _follow(values: dict[str, Any], folder: RunDirectory, resume: bool) -> dict[str, Any]:
     """What a process of a distributed run does that is not the first one."""
     if resume and folder.has_record and folder.record()["state"] in _FINISHED:
         return {}
-    _seeded(values)
-    job = _job(values, compiled_model(values), folder, Stopping(None), None)
+    subject = run_subject(folder, values, _seeded(values), is_resumed=resume and folder.has_record)
+    job = _job(values, compiled_model(values), folder, Stopping(None), None, subject)
     with job.stopping.listening():
         return job.train_together()
 
@@ -196,6 +201,7 @@ class _Job:
     callbacks: list[Any]
     stopping: Stopping
     record: RunRecord | None
+    subject: Run
 
     def train(self) -> dict[str, Any]:
         """Trains and tests; returns the test results."""
@@ -204,7 +210,9 @@ class _Job:
             if self.config.get("debug") == "overfit":
                 data = data.some(OVERFIT_SAMPLES)
             if self.record is not None:
-                self.record.running(data=self._checked(fingerprint(data)))
+                found = self._checked(fingerprint(data))
+                facts = facts_of("labkeras_data_ready", data=data, run=self.subject)
+                self.record.running(data=found | ({"plugins": facts} if facts else {}))
         trainer = given(self.config.get("trainer")) or None
         arguments = data.fit_arguments(given(self.config["fit"]))
         with self._timing("fit"):
@@ -245,9 +253,10 @@ class _Job:
         return now
 
 
-def _recorded(job: _Job, record: RunRecord, overrides: Sequence[str], seed: int) -> dict[str, Any]:
+def _recorded(job: _Job, record: RunRecord, overrides: Sequence[str]) -> dict[str, Any]:
     """Trains, and writes how that went, whatever happens."""
     session = None
+    error: BaseException | None = None
     result: dict[str, Any] = {"state": "done"}
     tested: dict[str, Any] = {}
     failure: dict[str, str] | None = None
@@ -259,7 +268,7 @@ def _recorded(job: _Job, record: RunRecord, overrides: Sequence[str], seed: int)
         result["state"] = job.stopping.reason or "done"
     except BaseException as raised:
         error = _as_caller_expects(raised)
-        failure, code = failure_of(raised), exit_code_of(error)
+        failure, code = failure_of(raised, job.subject), exit_code_of(error)
         result |= {"state": _state_of(raised), "error": failure["error"]}
         _add_notes(error, job, result["state"])
         if result["state"] == "failed":
@@ -273,7 +282,7 @@ def _recorded(job: _Job, record: RunRecord, overrides: Sequence[str], seed: int)
         guarded: AbstractContextManager[Any] = suppress(OSError) if failure is not None else nullcontext()
         result["seconds"] = record.stop_clock()
         with guarded:
-            result |= tested | _summary(job, seed)
+            result |= tested | _summary(job)
             write_model(job.folder, job.model)
         with guarded:
             job.folder.write_result(result)
@@ -281,6 +290,9 @@ def _recorded(job: _Job, record: RunRecord, overrides: Sequence[str], seed: int)
             record.end(result["state"], code, failure)  # after the result: who reads that it is done finds that
         with guarded:
             _close(job, session, result["state"], _scores(result) | tested)
+        hooks.observe("labkeras_run_end", run=job.subject, result=result, error=error)
+        with guarded:
+            record.set_aside(hooks.set_aside())
     return result
 
 
@@ -302,7 +314,7 @@ def _add_notes(error: BaseException, job: _Job, state: str) -> None:
         error.add_note(f"go on with it: labkeras resume {job.folder.path if shown.startswith('..') else shown}")
 
 
-def _summary(job: _Job, seed: int) -> dict[str, Any]:
+def _summary(job: _Job) -> dict[str, Any]:
     rows = job.folder.metrics()  # not from memory: training may have gone on in processes of its own
     return {
         "epochs": len(rows),
@@ -311,7 +323,7 @@ def _summary(job: _Job, seed: int) -> dict[str, Any]:
         "best": job.recorder.best_of(rows),
         "last": rows[-1] if rows else None,
         "parameters": job.model.count_params() if job.model.built else None,
-        "seed": seed,
+        "seed": job.subject.seed,
         "name": job.config.get("name"),
         "run_dir": str(job.folder.path),
     }
@@ -340,6 +352,8 @@ def _close(job: _Job, session: HParams | None, state: str, tested: Mapping[str, 
     for callback in job.callbacks:
         if isinstance(callback, TensorBoard):
             callback.close()  # a run that ended early did not come to the end of training
+        if isinstance(callback, Loggers):
+            callback.close(is_good=state in _FINISHED)
     if session is not None:
         session.close(state, tested)
 
@@ -348,7 +362,12 @@ def _close(job: _Job, session: HParams | None, state: str, tested: Mapping[str, 
 
 
 def _job(
-    config: Mapping[str, Any], model: Model, folder: RunDirectory, stopping: Stopping, record: RunRecord | None
+    config: Mapping[str, Any],
+    model: Model,
+    folder: RunDirectory,
+    stopping: Stopping,
+    record: RunRecord | None,
+    subject: Run,
 ) -> _Job:
     recorder = MetricsRecorder(folder, config.get("monitor"), config.get("mode") or "auto")
     callbacks: list[Any] = []
@@ -357,6 +376,8 @@ def _job(
             callbacks.append(build("callbacks", _within(folder.path, node), f"{group}.{name}"))
     if config.get("debug") == "profile":
         callbacks.append(LayerProfiler(folder.path / "profile"))
+    callbacks += added_callbacks(subject)
+    telling = Telling(subject)
     options = config.get("checkpoint", {})
     checkpoint = RunCheckpoint(
         folder.checkpoints,
@@ -364,8 +385,10 @@ def _job(
         stopping,
         on_resume=_nothing if record is None else record.resumed,
         monitored=recorder.value_of,
+        on_saved=telling.checkpoint_saved,
     )
-    return _Job(config, model, folder, recorder, [*callbacks, recorder, checkpoint], stopping, record)
+    watching = [*callbacks, recorder, telling, checkpoint]
+    return _Job(config, model, folder, recorder, watching, stopping, record, subject)
 
 
 def _nothing(epoch: int, batch: int) -> None:

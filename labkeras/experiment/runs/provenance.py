@@ -19,7 +19,7 @@ import torch
 
 from labkeras.plugins.manager import plugins
 
-__all__ = ["GitState", "git_state", "hardware", "installed_plugins", "packages", "requirements"]
+__all__ = ["GitState", "git_state", "hardware", "packages", "plugins_in_use", "requirements"]
 
 _SECONDS = 10
 _LONGEST_PATCH = 10 * 2**20
@@ -92,11 +92,15 @@ def requirements() -> str:
     return "".join(f"{name}=={version}\n" for name, version in packages().items())
 
 
-def installed_plugins() -> list[dict[str, str]]:
-    """The plugins that are in use: distribution and version."""
+def plugins_in_use() -> list[dict[str, Any]]:
+    """The plugins that are in use: distribution, version, and whether each is a module that was named."""
     known = packages()
-    names = sorted({plugin.distribution for plugin in plugins()})
-    return [{"distribution": name, "version": known.get(_normal(name), "unknown")} for name in names]
+    found = {plugin.distribution: plugin for plugin in plugins()}
+    return [
+        {"distribution": name, "version": plugin.version or known.get(_normal(name), "unknown")}
+        | ({"local": True} if plugin.is_local else {})
+        for name, plugin in sorted(found.items())
+    ]
 
 
 @functools.cache

@@ -6,7 +6,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -36,7 +36,14 @@ class RunRecord:
         self._seconds_before = float((before or {}).get("seconds") or 0.0)
         self.values: dict[str, Any] = dict(before or {})
 
-    def begin(self, name: str | None, command: Sequence[str] | None, overrides: Sequence[str], seed: int) -> None:
+    def begin(
+        self,
+        name: str | None,
+        command: Sequence[str] | None,
+        overrides: Sequence[str],
+        seed: int,
+        said: Mapping[str, Any] | None = None,
+    ) -> None:
         """Writes how the run starts, and what it is made with.
 
         Args:
@@ -44,6 +51,7 @@ class RunRecord:
             command: the words of the command line; those of this process unless given.
             overrides: what the config was composed with.
             seed: of all random generators.
+            said: plugin → the facts that it adds.
         """
         is_new = not self.values
         if is_new:
@@ -54,6 +62,7 @@ class RunRecord:
         self.values |= {"pid": os.getpid(), "host": socket.gethostname(), "exit_code": None, "failure": None}
         if is_new:
             self._describe(seed)
+            self.values |= {"plugins_say": dict(said)} if said else {}
         self._folder.write_record(self.values, durable=False)
 
     def running(self, **facts: Any) -> None:
@@ -87,6 +96,16 @@ class RunRecord:
         self.values |= {"exit_code": exit_code, "failure": failure}
         self._folder.write_record(self.values)
 
+    def set_aside(self, plugins: list[dict[str, str]]) -> None:
+        """Names the plugins that looked on and failed, so that they may have missed what happened.
+
+        Args:
+            plugins: "plugin", "hook" and "error" of each.
+        """
+        if plugins:
+            self.values["plugins_set_aside"] = plugins
+            self._folder.write_record(self.values)
+
     @contextmanager
     def timing(self, phase: str) -> Iterator[None]:
         """Adds what passes within it to the seconds of a phase: "data", "fit", "test"."""
@@ -110,7 +129,7 @@ class RunRecord:
             "git": None if git is None else git.record(),
             "packages": provenance.telling_packages(),
             "python": sys.version.split()[0],
-            "plugins": provenance.installed_plugins(),
+            "plugins": provenance.plugins_in_use(),
             "hardware": provenance.hardware(),
             "data": None,
             "seed": seed,

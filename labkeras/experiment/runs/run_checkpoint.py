@@ -82,6 +82,7 @@ class RunCheckpoint(BackupAndRestore):
         stopping: says whether the run has to end.
         on_resume: called with epoch and batch when a run goes on.
         monitored: gives the monitored value of an epoch's logs.
+        on_saved: called with the file, "last" or "best", and the metrics, when a checkpoint was written.
     """
 
     takes_tensor_logs: ClassVar[bool] = True  # most batches need no logs: nobody has to wait for them
@@ -93,6 +94,7 @@ class RunCheckpoint(BackupAndRestore):
         stopping: Stopping,
         on_resume: Callable[[int, int], None],
         monitored: Callable[[Logs], float | None],
+        on_saved: Callable[[Path, str, dict[str, Any]], None],
     ) -> None:
         super().__init__(folder, save_freq=False, delete_checkpoint=False)
         self._options = options or CheckpointOptions(every_seconds=None)
@@ -100,6 +102,7 @@ class RunCheckpoint(BackupAndRestore):
         self._stopping = stopping
         self._on_resume = on_resume
         self._monitored = monitored
+        self._on_saved = on_saved
         self._next_by_time = float("inf")
         self._validating: dict[str, Any] | None = None
         self._saved: tuple[int, int, bool] | None = None
@@ -194,6 +197,7 @@ class RunCheckpoint(BackupAndRestore):
                 if other.saved[0] == epoch and path.parent == self._folder:
                     # It tells people and tools; a run goes on without it.
                     write_pointer(self._folder / BEST, path, epoch + 1, 0, metrics, durable=False)
+                    self._on_saved(path, "best", metrics)
 
     def _agreed(self, code: int) -> bool:
         """Whether any process has a reason to stop, which then is that of all."""
@@ -248,6 +252,7 @@ class RunCheckpoint(BackupAndRestore):
             warnings.warn(str(problem), stacklevel=2)
             return
         self.seconds.append(time.perf_counter() - start)
+        self._on_saved(path, "last", self._numbers)
 
     def _found(self) -> Backup | None:
         files = checkpoint_files(self._folder)

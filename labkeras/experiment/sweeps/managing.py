@@ -12,6 +12,8 @@ from labkeras.experiment.sweeps.axes import override_text
 from labkeras.experiment.sweeps.ledger import Ledger, read_ledger
 from labkeras.experiment.sweeps.names import LOCK, STOP
 from labkeras.experiment.sweeps.request import SweepRequest, SweepResult, continuing
+from labkeras.plugins.choice import split_words
+from labkeras.plugins.manager import use_plugins
 
 if TYPE_CHECKING:
     from labkeras.experiment.launchers.launcher import Launcher
@@ -77,6 +79,7 @@ def resume_sweep(path: str | os.PathLike[str], launcher: "Launcher | None" = Non
     before = Path.cwd()
     if Path(spec.get("cwd") or before).is_dir():
         os.chdir(spec.get("cwd") or before)
+    use_plugins(split_words(spec.get("command") or [])[1])
     try:
         return sweep(request, launcher)
     finally:

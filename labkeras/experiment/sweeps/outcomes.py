@@ -15,8 +15,8 @@ __all__ = ["FINAL", "Outcome", "gives_up", "is_done", "may_be_retried", "outcome
 FINAL = ("done", "pruned", "failed")
 """States that a run comes to by itself."""
 
-# Causes that may be gone the next time; the same loss that is not finite comes again, as does what cannot be read.
-_PASSING = ("killed", "out_of_memory", "timeout", "error", "preempted")
+# Causes that are there the next time too; others may be gone, also those that a plugin tells apart.
+_LASTING = ("not_finite", "bad_input", "plugin", "interrupted")
 _OF_RESULT = ("seconds", "parameters", "epochs")
 
 
@@ -68,7 +68,9 @@ def is_done(directory: Path) -> bool:
 def may_be_retried(record: TrialRecord, options: SweeperOptions) -> bool:
     """Whether a trial that failed is to be started again."""
     kind = (record.failure or {}).get("kind")
-    return record.state in ("failed", "killed", "timeout") and kind in _PASSING and record.failures <= options.retries
+    return (
+        record.state in ("failed", "killed", "timeout") and kind not in _LASTING and record.failures <= options.retries
+    )
 
 
 def gives_up(record: TrialRecord, options: SweeperOptions) -> bool:

@@ -16,11 +16,12 @@ from labkeras.experiment.runs.lock import FolderLock
 from labkeras.experiment.sweeps.driver import Driver
 from labkeras.experiment.sweeps.ledger import SPEC, Ledger, LedgerWriter, TrialRecord
 from labkeras.experiment.sweeps.names import LOCK, STOP
-from labkeras.experiment.sweeps.observers import Guarded, Reports
+from labkeras.experiment.sweeps.observers import Guarded, Observer, Reports
 from labkeras.experiment.sweeps.outcomes import reported_of
 from labkeras.experiment.sweeps.plan import SweepPlan, config_of_trial, plan_of, what_changed
 from labkeras.experiment.sweeps.request import SweepRequest, SweepResult, continuing
 from labkeras.experiment.sweeps.samplers import Chooser, needs_study
+from labkeras.experiment.sweeps.telling import Telling
 from labkeras.files import atomic_write
 
 __all__ = ["sweep"]
@@ -138,7 +139,9 @@ def _driven(request: SweepRequest, plan: SweepPlan, writer: LedgerWriter, launch
 
     reports = ReportWriter(folder, ledger)
     display = Display(ledger, total=plan.total(), mode="none" if request.quiet else plan.options.display)
-    observers = [
+    telling = Telling(folder, plan.name, plan.objectives)
+    observers: list[Observer] = [
+        telling,
         Guarded(display, "the display"),
         Guarded(Reports(reports.trial_ended, reports.close, reports.refresh), "the report"),
     ]
@@ -154,12 +157,14 @@ def _driven(request: SweepRequest, plan: SweepPlan, writer: LedgerWriter, launch
         study=study,
         observers=observers,
     )
+    reason = "an error"
     try:
         reason = driver.run()
         writer.stop(reason)
     finally:
         for observer in observers:
             observer.close()
+        telling.sweep_ended(ledger.trials, reason)
     return SweepResult(
         folder, ledger, reason, _exit_code(driver, ledger), continuing(_command(request, ledger), folder)
     )
