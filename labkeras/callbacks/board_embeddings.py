@@ -1,20 +1,51 @@
 """Embeddings: vectors as tables in files, and the list of them that TensorBoard's Projector tab goes by."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from labkeras.callbacks.board_summaries import array_of
-from labkeras.errors import InvalidArgumentError
+from labkeras.callbacks.model_parts import named_layers
+from labkeras.errors import InvalidArgumentError, did_you_mean
 from labkeras.files import atomic_write
 
-__all__ = ["label_lines", "write_embedding"]
+__all__ = ["embedding_layers", "label_lines", "write_embedding"]
 
 _CONFIG = "projector_config.pbtxt"
 _FOLDER = "embeddings"
+
+
+def embedding_layers(
+    model: Any, metadata: str | Mapping[str, str] | None, log_dir: str
+) -> dict[str, tuple[Any, list[str] | None]]:
+    """A model's `Embedding` layers by name, each with the lines of its file of labels, if it has one.
+
+    Args:
+        model: the model.
+        metadata: the path of a file of labels for all of them, or one for each layer that has one, by its name.
+        log_dir: where files are looked for first; then in the current folder.
+
+    Raises:
+        InvalidArgumentError: if there is no such layer or file, or a file has not a line for each row.
+    """
+    layers: dict[str, Any] = {name: layer for name, layer in named_layers(model).items() if _is_embedding(layer)}
+    files = dict.fromkeys(layers, metadata) if isinstance(metadata, str) else dict(metadata or {})
+    for name in files:
+        if name not in layers:
+            raise InvalidArgumentError(
+                "`embeddings_metadata` names an Embedding layer that the model does not have."
+                f"{did_you_mean(name, layers)} Its Embedding layers: {list(layers)}. "
+                f"Received: embeddings_metadata={metadata!r}"
+            )
+    found = {}
+    for name, layer in layers.items():
+        path = files.get(name)
+        lines = None if path is None else label_lines(_existing(path, log_dir), layer.input_dim, "embeddings_metadata")
+        found[name] = layer, lines
+    return found
 
 
 def write_embedding(folder: str | Path, tag: str, vectors: Any, step: int, lines: Sequence[str] | None = None) -> None:
@@ -77,6 +108,16 @@ def label_lines(labels: Any, rows: int, argument: str) -> list[str]:
             + (f", in {str(labels)!r}" if isinstance(labels, str | Path) else "")
         )
     return lines
+
+
+def _is_embedding(layer: Any) -> bool:
+    # By name: callbacks know no layers.
+    return any(cls.__name__ == "Embedding" for cls in type(layer).__mro__) and hasattr(layer, "embeddings")
+
+
+def _existing(path: str, log_dir: str) -> str:
+    beside = Path(log_dir, path)
+    return str(beside) if beside.is_file() else path
 
 
 def _enlist(folder: Path, name: str, stem: str, shape: tuple[int, ...], is_labelled: bool) -> None:

@@ -6,21 +6,14 @@ from typing import Any
 import keras
 import pytest
 import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from labkeras import registry
 from labkeras.callbacks import CallbackList, TensorBoard
-from labkeras.errors import InvalidArgumentError, UnsupportedArgumentError
+from labkeras.errors import InvalidArgumentError
+from tests.helpers.event_files import scalars
 from tests.helpers.fake_model import FakeModel, run_fit
 
 LOGS = [{"loss": 2.0, "acc": 0.25, "val_loss": 3.0}, {"loss": 1.0, "acc": 0.5, "val_loss": 2.0}]
-
-
-def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    """Tag → its (step, value) pairs, of all event files in a folder."""
-    events = EventAccumulator(str(folder))
-    events.Reload()
-    return {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
 def fit(callback: TensorBoard, batches: int = 3) -> FakeModel:
@@ -137,23 +130,41 @@ def test_other_processes_of_a_distributed_run_write_nothing(tmp_path: Path, monk
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "argument",
-    [
-        {"histogram_freq": 1},
-        {"write_images": True},
-        {"embeddings_freq": 2},
-        {"profile_batch": (2, 5)},
-        {"embeddings_metadata": "labels.tsv"},
-    ],
-)
-def test_unsupported_arguments_are_named(argument: dict[str, Any]) -> None:
-    [name] = argument
-    with pytest.raises(UnsupportedArgumentError, match=rf"`{name}` yet\. Received: {name}="):
-        TensorBoard(**argument)
-
-
 @pytest.mark.parametrize("update_freq", [0, -1, "epochs", True, 2.5])
 def test_bad_update_freq_is_named(update_freq: Any) -> None:
     with pytest.raises(InvalidArgumentError, match="Received: update_freq="):
         TensorBoard(update_freq=update_freq)
+
+
+@pytest.mark.parametrize(
+    "argument", [{"histogram_freq": -1}, {"histogram_freq": 1.5}, {"embeddings_freq": -2}, {"embeddings_freq": "epoch"}]
+)
+def test_bad_number_of_epochs_is_named(argument: dict[str, Any]) -> None:
+    [(name, value)] = argument.items()
+    with pytest.raises(
+        InvalidArgumentError, match=rf"`{name}` must be a number of epochs.* Received: {name}={value!r}"
+    ):
+        TensorBoard(**argument)
+
+
+def test_what_was_written_after_a_backup_is_taken_back(tmp_path: Path) -> None:
+    callback, model = TensorBoard(tmp_path, update_freq=1), FakeModel()
+    callbacks = CallbackList([callback], model=model)
+    callbacks.on_train_begin()
+    callbacks.on_train_batch_begin(0)
+    callbacks.on_train_batch_end(0, {"loss": 1.0})
+    state = callback.state_dict()
+    callbacks.on_train_batch_begin(1)
+    callbacks.on_train_batch_end(1, {"loss": 0.5})
+    callbacks.on_epoch_end(0, LOGS[0])
+    callback.close()
+
+    again = TensorBoard(tmp_path, update_freq=1)
+    callbacks = CallbackList([again], model=model)
+    callbacks.on_train_begin()
+    again.load_state_dict(state)
+    callbacks.on_train_batch_begin(1)
+    callbacks.on_train_batch_end(1, {"loss": 0.25})
+    again.close()
+    assert scalars(tmp_path / "train") == {"batch_loss": [(1, 1.0), (2, 0.25)]}
+    assert not list((tmp_path / "validation").iterdir())
