@@ -253,8 +253,8 @@ def registered(module: Any, distribution: str) -> Iterator[None]:
     """
     load_plugins()
     before = len(_filed), list(_problems)
-    register_plugin(module, distribution)
     try:
+        register_plugin(module, distribution)
         yield
     finally:
         for filed in _filed[before[0] :]:
