@@ -6,7 +6,7 @@ name finds the installed plugins (`labkeras.plugins.manager`).
 """
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,8 @@ __all__ = [
     "metrics",
     "models",
     "optimizers",
+    "prefer",
+    "providers",
     "registry_of",
     "regularizers",
     "schedules",
@@ -173,12 +175,13 @@ class Registry:
         if provider:
             return next((entry for entry in candidates if entry.provider == provider), None)
         if len(candidates) > 1:
-            core = [entry for entry in candidates if entry.provider == CORE]
-            if core:
-                return core[0]
+            chosen = _chosen(candidates)
+            if chosen is not None:
+                return chosen
             choices = " or ".join(repr(entry.qualified_name) for entry in candidates)
             raise AmbiguousComponentError(
-                f"the {self.kind} {name!r} is provided by {len(candidates)} distributions. Say which: {choices}."
+                f"the {self.kind} {name!r} is provided by {len(candidates)} distributions. Say which: {choices}; or "
+                f"whose names are meant in all places: prefer=[{candidates[0].provider}]"
             )
         return candidates[0] if candidates else None
 
@@ -197,7 +200,7 @@ class Registry:
         names = []
         for entry in self.entries():
             same_name = self._entries[normalize(entry.name)]
-            clear = len(same_name) == 1 or entry.provider == CORE
+            clear = len(same_name) == 1 or entry is _chosen(same_name)
             names.append(entry.name if clear else entry.qualified_name)
         return names
 
@@ -219,6 +222,30 @@ class Registry:
             suggestion = f" Known: {', '.join(self.names()) or 'none'}."
         aside = "".join(f" Note that {problem}." for problem in _manager().problems() if problem.set_aside)
         return f"no {self.kind} is named {name!r}.{suggestion}{aside}"
+
+
+def providers() -> list[str]:
+    """The distributions that provide something, besides the core."""
+    return sorted({entry.provider for kind in KINDS for entry in registry_of(kind).entries()} - {CORE})
+
+
+def prefer(distributions: Sequence[str]) -> None:
+    """Says whose component a bare name means where several plugins offer it; names of the core keep their meaning.
+
+    Args:
+        distributions: the first that has the name counts; takes the place of what was said before.
+    """
+    _preferred[:] = distributions
+
+
+_preferred: list[str] = []
+
+
+def _chosen(candidates: list[Entry]) -> Entry | None:
+    """Which of several entries of one name the bare name means, if that is clear."""
+    ranks = {provider: rank for rank, provider in enumerate([CORE, *_preferred])}
+    known = [entry for entry in candidates if entry.provider in ranks]
+    return min(known, key=lambda entry: ranks[entry.provider], default=None)
 
 
 def _find_plugins() -> None:

@@ -19,6 +19,7 @@ from labkeras.cli import outcomes
 from labkeras.cli.completion import completing
 from labkeras.errors import ConfigError
 from labkeras.experiment.config.composition import CONFIG_NAME, VERSION_BASE, examine
+from labkeras.experiment.config.preferring import prefer_as_asked
 from labkeras.experiment.config.refusals import REFUSALS, first_lines
 from labkeras.experiment.config.sources import installed
 from labkeras.experiment.runs.busy import refuse_if_busy
@@ -177,6 +178,7 @@ def _hand_over(arguments: Sequence[str], options: argparse.Namespace) -> None:
     try:
         sys.argv = [sys.argv[0], *flags, *options.overrides]
         os.environ["HYDRA_FULL_ERROR"] = "1"  # what it refuses is raised, not printed
+        prefer_as_asked(options.overrides, options.config_name or CONFIG_NAME, options.config_dir)
         with installed(options.config_dir) as conf, completing():
             hydra.main(config_path=conf, config_name=CONFIG_NAME, version_base=VERSION_BASE)(_nothing)()
     finally:

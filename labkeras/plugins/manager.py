@@ -424,7 +424,7 @@ def _shadowed(kind: str, name: str, plugin: Plugin) -> list[PluginProblem]:
     others = [entry.provider for entry in registry.entries_named(name) if entry.provider != plugin.distribution]
     if not others:
         return []
-    meaning = "labkeras's own" if CORE in others else "an error until you say which"
+    meaning = "labkeras's own" if CORE in others else "an error unless one is preferred"
     sentence = (
         f"the {registry.kind} name {name!r} is also provided by {', '.join(map(repr, others))}; "
         f"{name!r} alone is {meaning}, this one is '{plugin.distribution}/{name}'"

@@ -18,6 +18,7 @@ from labkeras.errors import ConfigError
 from labkeras.experiment.config.components import KEY_OF_KIND, MISSING, complete
 from labkeras.experiment.config.hydra_session import CONFIG_NAME, composed, initialized, parsed, with_name
 from labkeras.experiment.config.origins import FileKeys, Origins, files_of
+from labkeras.experiment.config.preferring import prefer_as_asked
 from labkeras.experiment.config.refusals import REFUSALS, loader, refused_value
 from labkeras.experiment.config.resolving import has_only_plain_references, plain, referred_keys
 from labkeras.experiment.config.setting import set_values
@@ -120,6 +121,7 @@ class Composer:
         base = [self._parse(line) for line in self._base]
         fitting = [one for one in base if isinstance(one, Override)]
         common = [str(one.input_line) for one in fitting if self._is_option(one)]
+        prefer_as_asked([*self._base, *options], self._config_name, self._config_dir)
         with initialized(self._config_dir):
             found = composed([*common, *options], self._config_name)
         faults = [*(one for one in base if isinstance(one, str)), *found.faults]

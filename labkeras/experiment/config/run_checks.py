@@ -11,6 +11,7 @@ from labkeras.experiment.config.schema import Parameter
 from labkeras.experiment.config.words import nearest
 from labkeras.experiment.model.plan import Plan, names_in
 from labkeras.experiment.runs.directory import RUNS
+from labkeras.registry import providers
 
 __all__ = ["SETTINGS", "check_fit", "check_folders", "check_monitors", "check_settings"]
 
@@ -23,6 +24,7 @@ SETTINGS = {
     "seed": Parameter("seed", int | None, None, "of weights, data order and dropout"),
     "monitor": Parameter("monitor", str | None, None, "the metric that tells the best epoch"),
     "mode": Parameter("mode", Literal["auto", "max", "min"], "auto"),
+    "prefer": Parameter("prefer", list[str] | None, None, "whose components bare names mean, if several plugins do"),
 }
 """The keys of a config that are no groups."""
 
@@ -50,6 +52,10 @@ def check_settings(settings: Mapping[str, Any], faults: list[str]) -> None:
     name, seed = settings.get("name"), settings.get("seed")
     if isinstance(name, str) and (not name.strip(". ") or set(name) & set('/\\:*?"<>|\0')):
         faults.append(f"name={name!r}: expected the name of a folder, without '/'")
+    for provider in settings.get("prefer") or []:
+        if provider not in providers():
+            near = nearest(provider, providers(), "Distributions")
+            faults.append(f"prefer={provider!r}: no plugin of this distribution is in use.{near}")
     if isinstance(seed, int) and not isinstance(seed, bool) and not 0 <= seed < 2**32:
         faults.append(f"seed={seed!r}: expected an integer from 0 to 4294967295")
 

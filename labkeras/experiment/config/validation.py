@@ -15,12 +15,14 @@ from labkeras.experiment.config.components import MISSING, complete
 from labkeras.experiment.config.device_checks import check_devices
 from labkeras.experiment.config.manifest import keywords_of
 from labkeras.experiment.config.node_checks import check_arguments, check_node
+from labkeras.experiment.config.preferring import KEY as PREFER
 from labkeras.experiment.config.resolving import plain, referred_keys
 from labkeras.experiment.config.run_checks import SETTINGS, check_fit, check_folders, check_monitors, check_settings
 from labkeras.experiment.config.schema import Parameter, schema_of
 from labkeras.experiment.config.words import nearest
 from labkeras.experiment.model.plan import Plan, check_model, names_in
 from labkeras.plugins import hooks
+from labkeras.registry import prefer
 
 __all__ = ["CHECKS", "OPTIONS", "Validator", "checked", "validate"]
 
@@ -85,6 +87,7 @@ class Validator:
         """
         faults: list[str] = []
         config = config if OmegaConf.is_config(config) else OmegaConf.create(dict(config))
+        prefer([str(name) for name in config.get(PREFER) or []])
         values: dict[str, Any] = complete(plain(config, faults), is_whole=True)
         return values, [*faults, *self.faults(values, referred_keys(config))]
 
