@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from labkeras.callbacks.callback import Callback as Callback
     from labkeras.callbacks.callback_list import CallbackList as CallbackList
     from labkeras.callbacks.csv_logger import CSVLogger as CSVLogger
+    from labkeras.callbacks.diagnostics import Diagnostics as Diagnostics
     from labkeras.callbacks.early_stopping import EarlyStopping as EarlyStopping
     from labkeras.callbacks.history import History as History
     from labkeras.callbacks.lambda_callback import LambdaCallback as LambdaCallback

@@ -91,7 +91,9 @@ class SwapEMAWeights(Callback):
     def _pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Each weight with its average."""
         outer = self.model.optimizer
-        optimizer = getattr(outer, "inner_optimizer", outer)  # of one that scales the loss
+        optimizer = outer
+        while hasattr(optimizer, "inner_optimizer"):  # of one that scales the loss, say
+            optimizer = optimizer.inner_optimizer
         several = getattr(optimizer, "optimizers", None)
         averaging = [one for one in ([optimizer] if several is None else several) if getattr(one, "use_ema", False)]
         if not averaging:

@@ -128,7 +128,7 @@ class TensorBoard(Callback):
         """
         if self._files.writer(part) is not None:
             tensor = values if isinstance(values, torch.Tensor) else torch.as_tensor(array_of(values))
-            self._files.add(part, histogram_summary(tag, bucketed(tensor)), step)
+            self.add_summary(histogram_summary(tag, bucketed(tensor)), step, part)
 
     def add_image(self, tag: str, image: Any, step: int, part: Part = "validation") -> None:
         """Writes an image, or up to three, for the Images tab.
@@ -147,7 +147,7 @@ class TensorBoard(Callback):
             InvalidArgumentError: for another shape or type.
         """
         if self._files.writer(part) is not None:
-            self._files.add(part, image_summary(tag, image), step)
+            self.add_summary(image_summary(tag, image), step, part)
 
     def add_text(self, tag: str, text: str | Sequence[Sequence[str]], step: int, part: Part = "train") -> None:
         """Writes a text in Markdown, or a table of texts, for the Text tab.
@@ -159,7 +159,7 @@ class TensorBoard(Callback):
             part: as in `add_scalar`.
         """
         if self._files.writer(part) is not None:
-            self._files.add(part, text_summary(tag, text), step)
+            self.add_summary(text_summary(tag, text), step, part)
 
     def add_pr_curve(self, tag: str, labels: Any, predictions: Any, step: int, part: Part = "validation") -> None:
         """Writes precision against recall, for the PR Curves tab.
@@ -204,6 +204,16 @@ class TensorBoard(Callback):
             lines = None if labels is None else label_lines(labels, len(vectors), "labels")
             write_embedding(self._files.folder(part), tag, vectors, step, lines)
 
+    def add_summary(self, summary: Any, step: int, part: Part = "train") -> None:
+        """Writes what TensorBoard calls a `Summary`, for what has no method here.
+
+        Args:
+            summary: the protocol buffer.
+            step: when it was so.
+            part: as in `add_scalar`.
+        """
+        self._files.add(part, summary, step)
+
     def add_charts(self, category: str, charts: Mapping[str, list[str]]) -> None:
         """Adds charts to the Custom Scalars tab, which are written at the end of the next epoch.
 
@@ -230,7 +240,7 @@ class TensorBoard(Callback):
         if self.write_graph and is_main_process():
             graph = model_graph(self.model)
             if graph is not None:
-                self._files.add("train", graph, 0)
+                self.add_summary(graph, 0)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         if self._profiler is not None:
