@@ -13,6 +13,7 @@
     │   └── AmbiguousComponentError            two distributions provide this name
     ├── SerializationError (ValueError)        an object cannot be written as, or made from, a config
     │   └── FileFormatError                    a file is damaged, incomplete or not what it should be
+    ├── MissingDependencyError (ImportError)    something optional is not installed that was asked for
     ├── ConfigError (ValueError)               faults of a run's configuration, all of them
     ├── RunDirectoryError (OSError)            a run directory cannot be made or belongs to somebody else
     │   └── CheckpointError                    a checkpoint could not be written; the one before it is whole
@@ -37,6 +38,7 @@ __all__ = [
     "InvalidInputError",
     "InvalidTypeError",
     "LabkerasError",
+    "MissingDependencyError",
     "NonFiniteLossError",
     "NotBuiltError",
     "NotCompiledError",
@@ -102,6 +104,10 @@ class SerializationError(LabkerasError, ValueError):
 
 class FileFormatError(SerializationError):
     """A file is damaged, incomplete, or not of the format that was expected."""
+
+
+class MissingDependencyError(LabkerasError, ImportError):
+    """A package or program that labkeras can do without is not installed, and what was asked for needs it."""
 
 
 class ConfigError(LabkerasError, ValueError):
