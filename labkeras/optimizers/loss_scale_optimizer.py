@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import torch
 from torch import Tensor
@@ -12,8 +12,8 @@ from labkeras.optimizers.gradients import refuse_sparse
 from labkeras.optimizers.optimizer import Optimizer
 from labkeras.optimizers.optimizer_variable import HostVariable
 from labkeras.optimizers.torch_optimizer import TorchOptimizer
+from labkeras.optimizers.wrapper import OptimizerWrapper
 from labkeras.ranges import Positive, PositiveInt
-from labkeras.serialization import deserialize_keras_object, serialize_keras_object
 from labkeras.variable import Variable
 
 __all__ = ["LossScaleOptimizer"]
@@ -34,24 +34,15 @@ _LEFT_TO_INNER: dict[str, Any] = {
 _SMALLEST, _LARGEST = 2.0**-126, 2.0**127
 
 
-class _OfInner:
-    """Stands on the class for an attribute that the inner optimizer has: torch's tools see and set the same one."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, optimizer: "LossScaleOptimizer | None", owner: type) -> Any:
-        return self if optimizer is None else getattr(optimizer.inner_optimizer, self._name)
-
-    def __set__(self, optimizer: "LossScaleOptimizer", value: Any) -> None:
-        setattr(optimizer.inner_optimizer, self._name, value)
+class _NotFiniteError(Exception):
+    """Ends a step of the inner optimizer that asked for gradients and got infinite ones."""
 
 
 class _NothingMore(TypedDict):
     """Of the arguments that every optimizer takes: they are the inner optimizer's."""
 
 
-class LossScaleOptimizer(Optimizer):
+class LossScaleOptimizer(OptimizerWrapper):
     """Scales the loss up, so that gradients do not vanish in float16, and the gradients down again for its optimizer.
 
     The scale follows the gradients. If one is infinite or NaN, the step is left out and the scale halved; after
@@ -85,16 +76,6 @@ class LossScaleOptimizer(Optimizer):
         [0.5]
     """
 
-    defaults: dict[str, Any] = _OfInner()  # type: ignore[assignment]  # it stands in for the attribute
-    param_groups: list[dict[str, Any]] = _OfInner()  # type: ignore[assignment]
-    state: Any = _OfInner()
-    _optimizer_step_pre_hooks: Any = _OfInner()
-    _optimizer_step_post_hooks: Any = _OfInner()
-    _optimizer_state_dict_pre_hooks: Any = _OfInner()
-    _optimizer_state_dict_post_hooks: Any = _OfInner()
-    _optimizer_load_state_dict_pre_hooks: Any = _OfInner()
-    _optimizer_load_state_dict_post_hooks: Any = _OfInner()
-
     def __init__(
         self,
         inner_optimizer: Optimizer | torch.optim.Optimizer,
@@ -105,9 +86,7 @@ class LossScaleOptimizer(Optimizer):
     ) -> None:
         _check_left_to_inner(dict(kwargs))
         _check_scaling(initial_scale, dynamic_growth_steps)
-        self.inner_optimizer = _checked(inner_optimizer)
-        # The learning rate is the inner optimizer's: 0.0 is never used.
-        super().__init__(0.0, name=name)
+        super().__init__(_checked(inner_optimizer), name=name)
         self.initial_scale = initial_scale
         self.dynamic_growth_steps = dynamic_growth_steps
         # Gradients would be divided by it once more.
@@ -115,13 +94,17 @@ class LossScaleOptimizer(Optimizer):
         # Whether the gradients in `parameter.grad` are finite, once they are unscaled.
         self._unscaled: bool | None = None
 
+    @property
+    def needs_closure(self) -> bool:
+        """As the inner optimizer does."""
+        return self.inner_optimizer.needs_closure
+
     def build(self, variables: Iterable[Any]) -> None:
         if self.built:
             return
-        self.inner_optimizer.build(variables)
+        super().build(variables)
         self.param_groups[0].setdefault("dynamic_scale", float(self.initial_scale))
         self.param_groups[0].setdefault("step_counter", 0)
-        self.built = True
 
     def scale_loss(self, loss: Tensor) -> Tensor:
         """The loss to compute gradients of: times the scale."""
@@ -156,6 +139,8 @@ class LossScaleOptimizer(Optimizer):
         Returns:
             What `closure` returns.
         """
+        if self.needs_closure:
+            return self._step_with(self._needs_closure(closure))
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -168,9 +153,6 @@ class LossScaleOptimizer(Optimizer):
             self.inner_optimizer.step()
         self._adapt(bool(finite))
         return loss
-
-    # The inner optimizer's own `step` runs the hooks.
-    step.hooked = True  # type: ignore[attr-defined]
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         self._unscaled = None
@@ -200,9 +182,6 @@ class LossScaleOptimizer(Optimizer):
                 self.inner_optimizer.apply(copies, [param for param, _ in matched])
             self._adapt(finite)
 
-    def add_param_group(self, param_group: dict[str, Any]) -> None:
-        self.inner_optimizer.add_param_group(param_group)
-
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         groups = state_dict["param_groups"]
         missing = [name for name in ("dynamic_scale", "step_counter") if not groups or name not in groups[0]]
@@ -212,14 +191,6 @@ class LossScaleOptimizer(Optimizer):
                 f"{' and no '.join(missing)}. Received: param_groups={groups!r}"
             )
         self.inner_optimizer.load_state_dict(state_dict)
-
-    def finalize_variable_values(self, var_list: Iterable[Tensor]) -> None:
-        self.inner_optimizer.finalize_variable_values(var_list)
-
-    def exclude_from_weight_decay(
-        self, var_list: Iterable[Tensor] | None = None, var_names: Iterable[str] | None = None
-    ) -> None:
-        self.inner_optimizer.exclude_from_weight_decay(var_list, var_names)
 
     @property
     def dynamic_scale(self) -> HostVariable:
@@ -233,57 +204,42 @@ class LossScaleOptimizer(Optimizer):
         return HostVariable(count, self._set_counter, "int32", f"{self.name}/step_counter")
 
     @property
-    def learning_rate(self) -> Tensor:
-        """That of the inner optimizer."""
-        return self.inner_optimizer.learning_rate
-
-    @learning_rate.setter
-    def learning_rate(self, learning_rate: Any) -> None:
-        self.inner_optimizer.learning_rate = learning_rate
-
-    @property
-    def iterations(self) -> Tensor:
-        """Those of the inner optimizer: steps left out do not count."""
-        return self.inner_optimizer.iterations
-
-    def updates_done(self) -> int:
-        return self.inner_optimizer.updates_done()
-
-    @property
     def variables(self) -> list[Variable]:
         """Its own, then those of the inner optimizer, as Keras has them: two of its own are there, but never used."""
-        unused = [
-            HostVariable(0, _ignore, "int32", f"{self.name}/iteration"),
-            HostVariable(0.0, _ignore, "float32", f"{self.name}/learning_rate"),
-        ]
-        own = [self.step_counter, self.dynamic_scale] if self.built else []
-        return [*unused, *own, *self.inner_optimizer.variables]
+        unused, of_inner = super().variables[:2], self.inner_optimizer.variables
+        own: list[Any] = [self.step_counter, self.dynamic_scale] if self.built else []
+        return [*unused, *own, *of_inner]
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "inner_optimizer": serialize_keras_object(self.inner_optimizer),
-            "initial_scale": self.initial_scale,
-            "dynamic_growth_steps": self.dynamic_growth_steps,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
-        config = dict(config)
-        inner = config.pop("inner_optimizer", None)
-        if isinstance(inner, Mapping):
-            inner = deserialize_keras_object(dict(inner), custom_objects, kind="optimizers")
-        return cls(inner, **config)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        # The inner optimizer restores what torch keeps; there is nothing else here.
-        self.__dict__.update(state)
+        own = {"initial_scale": self.initial_scale, "dynamic_growth_steps": self.dynamic_growth_steps}
+        return {**super().get_config(), **own}
 
     def __repr__(self) -> str:
         return (
             f"LossScaleOptimizer({self.inner_optimizer!r}, initial_scale={self.initial_scale!r}, "
             f"dynamic_growth_steps={self.dynamic_growth_steps!r}, name={self.name!r})"
         )
+
+    def _step_with(self, closure: Callable[[], Any]) -> Any:
+        """One step of an inner optimizer that asks for gradients itself: each time they are unscaled for it."""
+        losses: list[Any] = []
+
+        def unscaled() -> Any:
+            self._unscaled = None
+            losses.append(closure())
+            self.unscale_gradients()
+            if not self._unscaled:
+                raise _NotFiniteError
+            return losses[-1]
+
+        try:
+            self.inner_optimizer.step(unscaled)
+        except _NotFiniteError:
+            self._adapt(False)
+        else:
+            self._adapt(True)
+        self._unscaled = None
+        return losses[0]
 
     def _scale(self) -> float:
         return float(self.param_groups[0]["dynamic_scale"] if self.built else self.initial_scale)
@@ -365,7 +321,3 @@ def _check_left_to_inner(arguments: dict[str, Any]) -> None:
             raise InvalidArgumentError(
                 f"`{name}` is an argument of the inner optimizer, not of LossScaleOptimizer. Received: {name}={value!r}"
             )
-
-
-def _ignore(value: Any) -> None:
-    """Takes what is assigned to a variable that nothing reads."""

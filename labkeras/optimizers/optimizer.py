@@ -68,6 +68,14 @@ class Optimizer(Numbers):
     reduce_gradients: Callable[[list[Tensor]], list[Tensor]] | None = None
     """Makes what the step is to use of gradients, before anything else: their mean over the processes of a run."""
 
+    @property
+    def needs_closure(self) -> bool:
+        """Whether `step` must be given a function that computes loss and gradients, which it calls more than once.
+
+        Training gives it one that runs the same batch, with the same random numbers, and counts it once.
+        """
+        return False
+
     def __init__(
         self,
         learning_rate: LearningRate,

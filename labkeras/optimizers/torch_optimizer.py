@@ -1,7 +1,8 @@
 """TorchOptimizer: any optimizer of torch where one of ours is expected."""
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -54,6 +55,14 @@ class TorchOptimizer(Optimizer):
         self.optimizer = optimizer
         if isinstance(optimizer, torch.optim.Optimizer):
             self._share(optimizer)
+
+    @cached_property
+    def needs_closure(self) -> bool:
+        """Whether the torch optimizer's `step` cannot do without one, as that of `torch.optim.LBFGS`."""
+        maker = self.optimizer.func if isinstance(self.optimizer, partial) else self.optimizer
+        step = getattr(maker, "step", None)
+        closure = None if step is None else inspect.signature(step).parameters.get("closure")
+        return closure is not None and closure.default is inspect.Parameter.empty
 
     def build(self, variables: Iterable[Any]) -> None:
         if not self.built and not isinstance(self.optimizer, torch.optim.Optimizer):

@@ -19,9 +19,11 @@ from labkeras.callbacks.callback import Mode
 from labkeras.callbacks.callback_list import CallbackList
 from labkeras.nest import map_structure
 from labkeras.optimizers import LossScaleOptimizer
+from labkeras.optimizers.wrapper import innermost
 from labkeras.training.batch_hooks import BatchHooks
 from labkeras.training.compiled import Compiled
 from labkeras.training.data import Steps, ready
+from labkeras.training.passes import Passes, check_passes
 from labkeras.training.precision import check_precision
 from labkeras.training.steps import EagerSteps, begin_run, detached_outputs, own_method, steps_for
 
@@ -64,6 +66,7 @@ class LitModel(pl.LightningModule):
         """After how many epochs to validate, or after which, counted from 1; None leaves that to the Trainer."""
         self._in_fit = False
         self._passed_over = 0
+        self._passes: Passes | None = None
         self._train_logs: tuple[int, dict[str, Any]] = 0, {}
 
     compiled: Any
@@ -93,7 +96,9 @@ class LitModel(pl.LightningModule):
 
     def setup(self, stage: str) -> None:
         # The first hook of a run: Lightning has not moved the model to another type yet.
-        check_precision(self.model, None if self.compiled is None else self.compiled.optimizer, self.trainer.precision)
+        optimizer = None if self.compiled is None else self.compiled.optimizer
+        check_precision(self.model, optimizer, self.trainer.precision)
+        check_passes(optimizer, self.trainer)
 
     def on_fit_start(self) -> None:
         self._in_fit = True
@@ -138,22 +143,34 @@ class LitModel(pl.LightningModule):
             self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress.increment_completed()
         return None
 
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        if self.automatic_optimization and getattr(self.compiled.optimizer, "needs_closure", False):
+            self._passes = Passes(self.model)
+
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         if self.automatic_optimization:
+            if self._passes is not None:
+                self._passes.finish()
             self._end_step("train")  # now the weights are those after the step
 
     def _train_automatically(self, batch: Any) -> Tensor | None:
         """Forward and loss; Lightning does the rest of the step."""
         x, y, weight = ready(batch)
         losses = []
+        # An optimizer that needs gradients at several points has Lightning call this again.
+        is_first = self._passes is None or self._passes.begin()
 
         def run(x: Any, y: Any, weight: Any) -> None:
             loss, y_pred = self.steps.forward(x, y, weight, training=True)
-            self.steps.check(loss, x)
-            self.steps.update(loss, x, y, y_pred, weight)
+            if is_first:
+                self.steps.check(loss, x)
+                self.steps.update(loss, x, y, y_pred, weight)
             losses.append(loss)
 
-        self._run_step("train", run, x, y, weight)
+        if is_first:
+            self._run_step("train", run, x, y, weight)
+        else:
+            self._run_again(run, x, y, weight)
         if not losses:
             return None
         scaled: Tensor = self.compiled.scaled(losses[0])
@@ -167,7 +184,7 @@ class LitModel(pl.LightningModule):
     def configure_gradient_clipping(
         self, optimizer: Any, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
     ) -> None:
-        scale = getattr(self.compiled.optimizer, "loss_scale_factor", None)
+        scale = getattr(innermost(self.compiled.optimizer), "loss_scale_factor", None)
         if not (scale and gradient_clip_val):
             super().configure_gradient_clipping(optimizer, gradient_clip_val, gradient_clip_algorithm)
             return
@@ -242,8 +259,7 @@ class LitModel(pl.LightningModule):
     def on_train_end(self) -> None:
         self._in_fit = False
         optimizer = self.compiled.optimizer
-        # Of one that scales the loss, the averages are in the one within.
-        if getattr(getattr(optimizer, "inner_optimizer", optimizer), "use_ema", False):
+        if getattr(innermost(optimizer), "use_ema", False):
             optimizer.finalize_variable_values(self.model.trainable_variables)
         self.callbacks.on_train_end(self._row)
 
@@ -293,6 +309,10 @@ class LitModel(pl.LightningModule):
         run(x, y, weight)
         if mode != "train" or not self.automatic_optimization:
             self._end_step(mode)
+
+    def _run_again(self, run: Callable[[Any, Any, Any], None], x: Any, y: Any, weight: Any) -> None:
+        """Runs another pass of a step, which no callback hears of."""
+        run(x, y, weight)
 
     def _end_step(self, mode: Mode) -> None:
         self._hooks.after(mode)

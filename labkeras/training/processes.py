@@ -150,10 +150,7 @@ class JointLitModel(LitModel):
 
     def _run_step(self, mode: Mode, run: Callable[[Any, Any, Any], None], x: Any, y: Any, weight: Any) -> None:
         rows = _row_count(x)
-        if rows:
-            self._spare = part((x, y, weight), slice(0, 1))
-        else:
-            x, y, weight = _zeros_like((x, y, weight)) if self._spare is None else self._spare
+        x, y, weight = self._or_stand_in(rows, x, y, weight)
         if mode == "predict":
             super()._run_step(mode, run, x, y, weight)
             if not rows:
@@ -165,6 +162,19 @@ class JointLitModel(LitModel):
             super()._run_step(mode, run, x, y, weight)
         if mode == "train":
             self._leave_together(step.ending())
+
+    def _run_again(self, run: Callable[[Any, Any, Any], None], x: Any, y: Any, weight: Any) -> None:
+        rows = _row_count(x)
+        with replicas.in_step(rows, self.device):
+            super()._run_again(run, *self._or_stand_in(rows, x, y, weight))
+
+    def _or_stand_in(self, rows: int, x: Any, y: Any, weight: Any) -> tuple[Any, Any, Any]:
+        """A batch, or, if it has no samples, one of the last that had, or like it."""
+        if rows:
+            self._spare = part((x, y, weight), slice(0, 1))
+            return x, y, weight
+        spare: tuple[Any, Any, Any] = _zeros_like((x, y, weight)) if self._spare is None else self._spare
+        return spare
 
     def _end_step(self, mode: Mode) -> None:
         super()._end_step(mode)

@@ -17,6 +17,7 @@ from labkeras.errors import DataError, InvalidArgumentError, InvalidTypeError
 from labkeras.nest import flatten, map_structure, pack
 from labkeras.training.compiled import Compiled
 from labkeras.training.finite import FiniteCheck
+from labkeras.training.passes import Passes
 
 __all__ = [
     "EagerSteps",
@@ -106,6 +107,9 @@ class EagerSteps:
         # callbacks may look at them.
         if optimizer.built:
             optimizer.zero_grad()
+            if optimizer.needs_closure:
+                self._train_in_passes(x, y, weight)
+                return
         loss, y_pred = self.forward(x, y, weight, training=True)
         self.check(loss, x)
         if loss.requires_grad:
@@ -113,6 +117,30 @@ class EagerSteps:
             optimizer.step()
         else:
             _warn_of_nothing_to_train(self.model)
+        self.update(loss, x, y, y_pred, weight)
+
+    def _train_in_passes(self, x: Any, y: Any, weight: Any) -> None:
+        """The same for an optimizer that has loss and gradients computed more than once; the first ones count."""
+        first: list[Any] = []
+        passes = Passes(self.model)
+
+        def run() -> Tensor:
+            is_first = passes.begin()
+            if not is_first:
+                self.compiled.optimizer.zero_grad()
+            loss, y_pred = self.forward(x, y, weight, training=True)
+            if not loss.requires_grad:
+                _warn_of_nothing_to_train(self.model)
+            # Later ones are of points that an optimizer only tries: a search along a line may go too far.
+            if is_first:
+                self.check(loss, x)
+                first.extend((loss, y_pred))
+            self.compiled.scaled(loss).backward()
+            return loss
+
+        self.compiled.optimizer.step(run)
+        passes.finish()
+        loss, y_pred = first
         self.update(loss, x, y, y_pred, weight)
 
     def test(self, x: Any, y: Any, weight: Any) -> None:

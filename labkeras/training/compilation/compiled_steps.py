@@ -47,6 +47,9 @@ class CompiledSteps(EagerSteps):
 
     def train(self, x: Any, y: Any, weight: Any) -> None:
         optimizer = self.compiled.optimizer
+        if optimizer.needs_closure:
+            super().train(x, y, weight)  # whose every pass is the program that Lightning's steps have too
+            return
         phase = optimizer.phase()
         if phase is None or not self._run("train", phase, x, y, weight):
             self._is_eager = True
