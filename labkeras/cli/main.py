@@ -31,6 +31,7 @@ VERBS = {
     "info": "what a component takes, or what an option's file says: labkeras info optimizer/adam",
     "validate": "check a run, or with -m a sweep, without running anything",
     "explain": "why a key of a config has its value: labkeras explain fit.epochs experiment=digits_mlp",
+    "tensorboard": "runs and sweeps in TensorBoard, on this machine: labkeras tensorboard latest",
     "report": "a sweep's leaderboard and report, written again; or those of any runs",
     "plugin": "the plugins that are installed, and what is wrong with them",
 }

@@ -55,7 +55,7 @@ def finished(result: Mapping[str, Any], overrides: Sequence[str]) -> None:
     tested = {name: value for name, value in result.items() if name.startswith("test_")}
     scores = ", ".join(f"{name.replace('_', ' ', 1)}: {value:.4f}" for name, value in _accuracy_first(tested))
     print(f"{scores or result.get('state', 'done')}\nrun directory: {folder}\n\nNext:")
-    print(f"  {program('tensorboard')} --logdir {folder}")
+    print(f"  {program('labkeras')} tensorboard {shlex.quote(folder)}")
     again = [shlex.quote(line) for line in overrides if not line.startswith(_NOT_AGAIN)]
     command = shlex.join([*chosen_words(), "train", "-m"])
     print(" ".join([f"  {program('labkeras')} {command}", *again, "optimizer.learning_rate=0.01,0.003,0.001"]))
@@ -100,7 +100,7 @@ def sweep_finished(swept: SweepResult) -> None:
     print("\nNext:")
     if done:
         print(f"  {folder}/report.html")
-        print(f"  {program('tensorboard')} --logdir {folder}")
+        print(f"  {program('labkeras')} tensorboard {shlex.quote(folder)}")
     if swept.exit_code in (75, 130) or not all(trial.is_finished for trial in ledger.trials):
         print(f"  {program('labkeras')} {shlex.join(swept.continue_with[1:])}")
 

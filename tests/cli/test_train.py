@@ -63,7 +63,7 @@ def test_a_run_ends_with_its_accuracy_its_folder_and_what_to_try_next(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("test accuracy: 0.")
     assert lines[1] == "run directory: here"
-    assert "tensorboard --logdir here" in lines[-2]
+    assert "labkeras tensorboard here" in lines[-2]
     assert "train -m experiment=digits_mlp" in lines[-1]
     assert "run_dir" not in lines[-1]
     assert yaml.safe_load((tmp_path / "here/hydra/overrides.yaml").read_text()) == [*QUICK, "run_dir=here"]
