@@ -18,6 +18,7 @@ from labkeras.models import Sequential
 from labkeras.optimizers import SGD, Adam, LossScaleOptimizer
 from labkeras.plugins.manager import register_plugin
 from labkeras.random import set_random_seed
+from labkeras.testing import check_optimizer
 from labkeras_sam.sam import SAM
 
 
@@ -26,6 +27,12 @@ def plugin() -> None:
     """Filed as if it were installed, where it is not."""
     with contextlib.suppress(ValueError):  # it is there already
         register_plugin(labkeras_sam, "labkeras-sam")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", [{"rho": 0.05}, {"rho": 0.5, "adaptive": True}, {"rho": 0.0}])
+def test_it_is_what_every_optimizer_is(arguments: dict[str, Any]) -> None:
+    check_optimizer(SAM, {"inner_optimizer": "sgd", **arguments})
 
 
 # --- the formula ------------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """SAM: sharpness-aware minimisation around any optimizer."""
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from labkeras.optimizers import Optimizer
 from labkeras.optimizers.arguments import LearningRate
 from labkeras.optimizers.wrapper import OptimizerWrapper
 from labkeras.ranges import NonNegative
+from labkeras.serialization import deserialize_keras_object
 
 __all__ = ["SAM"]
 
@@ -119,9 +120,18 @@ class SAM(OptimizerWrapper):
         return loss
 
     def get_config(self) -> dict[str, Any]:
-        own = {"rho": self.rho, "adaptive": self.adaptive, "eta": self.eta}
-        # The inner optimizer's config has its learning rate.
-        return {**super().get_config(), **own, "learning_rate": None}
+        config = super().get_config()
+        rate = config["inner_optimizer"]["config"]["learning_rate"]
+        return {**config, "rho": self.rho, "adaptive": self.adaptive, "eta": self.eta, "learning_rate": rate}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
+        config = dict(config)
+        if isinstance(config.get("learning_rate"), Mapping):
+            config["learning_rate"] = deserialize_keras_object(
+                dict(config["learning_rate"]), custom_objects, kind="schedules"
+            )
+        return super().from_config(config, custom_objects)
 
     def _reduced(self) -> list[Tensor]:
         """The parameters that have a gradient, which is the mean over the processes from now on."""
