@@ -87,11 +87,11 @@ def _created(study: Study) -> float:
 
 
 def _tags(study: Study) -> Sequence[str]:
-    """What is sought, and the results of tests."""
+    """What is sought, the results of tests, and how long was trained: a pruned trial has fewer epochs than others."""
     tags = dict.fromkeys(objective.monitor for objective in study.objectives)
     for trial in study.trials:
         tags |= dict.fromkeys(name for name in sorted(trial.metrics) if name.startswith("test_"))
-    return list(tags)
+    return [*tags, "epochs"]
 
 
 def _metric_info(tag: str) -> MetricInfo:

@@ -15,6 +15,7 @@ from labkeras.experiment.reports.leaderboard import leaderboard_csv, leaderboard
 from labkeras.experiment.reports.markdown import markdown
 from labkeras.experiment.reports.page import page
 from labkeras.experiment.reports.sections import plugin_sections
+from labkeras.experiment.reports.session_ends import end_sessions
 from labkeras.experiment.reports.study import Study, study_of
 from labkeras.experiment.sweeps.ledger import Ledger, read_ledger
 from labkeras.files import atomic_write
@@ -66,6 +67,7 @@ def write_study(study: Study, folder: Path, with_importance: bool = True, durabl
         with atomic_write(folder / name, durable=durable) as file:
             file.write(text.encode("utf-8", "replace").decode("utf-8"))
     columns_file(study, folder)
+    end_sessions(study)
     return folder / "report.html"
 
 

@@ -343,9 +343,10 @@ def _session(job: _Job, overrides: Sequence[str]) -> HParams | None:
 
 
 def _scores(result: Mapping[str, Any]) -> dict[str, float]:
-    """The monitored value of the best epoch, which is what sweeps compare."""
+    """The monitored value of the best epoch, which is what sweeps compare; and for how many epochs was trained."""
     value = (result.get("best") or {}).get(result.get("monitor"))
-    return {result["monitor"]: float(value)} if isinstance(value, int | float) else {}
+    scores = {result["monitor"]: float(value)} if isinstance(value, int | float) else {}
+    return scores | ({"epochs": float(result["epochs"])} if result.get("epochs") else {})
 
 
 def _close(job: _Job, session: HParams | None, state: str, tested: Mapping[str, float]) -> None:

@@ -38,7 +38,7 @@ def test_what_differs_has_a_column_with_its_domain(tmp_path: Path) -> None:
     assert list(infos["units"].domain_discrete) == [32.0, 64.0]
     interval = infos["optimizer.learning_rate"].domain_interval
     assert (interval.min_value, interval.max_value) == (1e-4, 1.0)
-    assert [info.name.tag for info in found.metric_infos] == ["val_accuracy", "test_loss"]
+    assert [info.name.tag for info in found.metric_infos] == ["val_accuracy", "test_loss", "epochs"]
 
 
 def test_they_are_written_over_and_not_added(tmp_path: Path) -> None:
