@@ -220,7 +220,8 @@ class Registry:
         suggestion = did_you_mean(name, self.names())
         if not suggestion:
             suggestion = f" Known: {', '.join(self.names()) or 'none'}."
-        aside = "".join(f" Note that {problem}." for problem in _manager().problems() if problem.set_aside)
+        not_used = [*_manager().problems(), *_manager().left_out()]
+        aside = "".join(f" Note that {problem}." for problem in not_used if problem.set_aside)
         return f"no {self.kind} is named {name!r}.{suggestion}{aside}"
 
 

@@ -74,6 +74,8 @@ def chosen_words() -> list[str]:
 def split_words(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """The words of a command without `-p NAME`, which may stand anywhere before `--`, and the names.
 
+    Behind the verb, beside Hydra's `--cfg`, it is Hydra's: the package to show.
+
     Example:
         >>> split_words(["-p", "my_module", "train", "seed=1"])
         (['train', 'seed=1'], ['my_module'])
@@ -81,8 +83,9 @@ def split_words(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     rest: list[str] = []
     named: list[str] = []
     words = iter(arguments)
+    for_hydra = any(word.startswith(("--cfg", "-c")) for word in arguments)
     for word in words:
-        if word == "--":
+        if word == "--" or (for_hydra and word != "-p"):
             return [*rest, word, *words], named
         name = next(words, None) if word == "-p" else None
         if name is None:

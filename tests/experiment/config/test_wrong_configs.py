@@ -51,7 +51,7 @@ OVERRIDES: list[tuple[str, list[str]]] = [
     ("model.layers.h1.units=abc", ["model.layers.h1.units='abc': expected an integer", "on the command line]"]),
     ("model.layers.h1.units=[8]", ["model.layers.h1.units=[8]: expected an integer"]),
     ("model.layers.h1.use_bias=maybe", ["model.layers.h1.use_bias='maybe': expected true or false"]),
-    ("model.layers.h1=dense", ["model.layers.h1='dense': expected a mapping that names the layer"]),
+    ("model.layers.h1=5", ["model.layers.h1=5: expected a mapping that names the layer"]),
     ("seed=one", ["seed='one': expected an integer or null"]),
     ("run_dir=3", ["run_dir=3: expected a string or null"]),
     ("resume=often", ["resume='often': expected true or false"]),
