@@ -3,6 +3,7 @@
 import contextlib
 import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,10 @@ from labkeras.plugins.manager import register_plugin
 from labkeras.random import set_random_seed
 from labkeras.testing import check_optimizer
 from labkeras_sam.sam import SAM
+
+
+LIGHTNINGS = {"gradient_clip_val": 1e9}
+"""Arguments for a Trainer that has Lightning do the steps."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -171,13 +176,13 @@ def test_fit_does_what_a_loop_written_by_hand_does(way: str) -> None:
     else:
         if way == "compiled":
             model.compile(optimizer=model.optimizer, loss="mse", jit_compile=True)
-        trainer = {"gradient_clip_val": 1e9} if way == "trainer" else None  # any that Lightning's step is needed for
+        trainer = LIGHTNINGS if way == "trainer" else None
         model.fit(DATA, TARGETS, batch_size=24, epochs=6, shuffle=False, verbose=0, trainer=trainer)
     for weight, wanted in zip(model.parameters(), expected, strict=True):
         assert_close(weight.detach(), wanted, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("trainer", [None, {"gradient_clip_val": 1e9}])
+@pytest.mark.parametrize("trainer", [None, LIGHTNINGS])
 def test_loss_metrics_and_callbacks_count_each_batch_once(trainer: Any) -> None:
     model = network(inner_optimizer=SGD(0.0), rho=5.0)
     batches: list[int] = []
@@ -191,7 +196,7 @@ def test_loss_metrics_and_callbacks_count_each_batch_once(trainer: Any) -> None:
     assert int(model.optimizer.iterations) == 6
 
 
-@pytest.mark.parametrize("trainer", [None, {"gradient_clip_val": 1e9}])
+@pytest.mark.parametrize("trainer", [None, LIGHTNINGS])
 def test_moving_statistics_are_those_of_the_first_pass(trainer: Any) -> None:
     model = Sequential([Input((5,)), layers.Dense(4), layers.BatchNormalization(momentum=0.9), layers.Dense(3)])
     model.compile(optimizer=SAM(SGD(0.1), rho=3.0), loss="mse")
@@ -202,7 +207,7 @@ def test_moving_statistics_are_those_of_the_first_pass(trainer: Any) -> None:
 
 
 @pytest.mark.parametrize("seed", [None, 7])
-@pytest.mark.parametrize("trainer", [None, {"gradient_clip_val": 1e9}])
+@pytest.mark.parametrize("trainer", [None, LIGHTNINGS])
 def test_both_passes_have_the_same_dropout_mask(seed: int | None, trainer: Any) -> None:
     masks: list[Tensor] = []
 
@@ -357,6 +362,33 @@ def test_the_state_is_that_of_the_inner_optimizer() -> None:
     for model in models:
         model.fit(DATA, TARGETS, batch_size=8, epochs=2, shuffle=False, verbose=0)
     for one, other in zip(models[0].parameters(), models[1].parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("trainer", [None, LIGHTNINGS])
+def test_a_run_that_was_broken_off_goes_on_bit_for_bit(tmp_path: Path, trainer: Any) -> None:
+    class Breaks(callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            if int(self.model.optimizer.iterations) == 5:
+                raise KeyboardInterrupt
+
+    def trained(folder: Path, *more: callbacks.Callback) -> Model:
+        set_random_seed(3)
+        layer = layers.Dense(8, activation="tanh")
+        model = Sequential([Input((5,)), layer, layers.BatchNormalization(), layers.Dropout(0.5), layers.Dense(3)])
+        model.compile(optimizer=SAM(Adam(0.01), rho=0.2), loss="mse")
+        backup = callbacks.BackupAndRestore(folder, save_freq=2)
+        model.fit(DATA, TARGETS, batch_size=8, epochs=3, verbose=0, callbacks=[backup, *more], trainer=trainer)
+        return model
+
+    through = trained(tmp_path / "through")
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path / "broken", Breaks())
+    resumed = trained(tmp_path / "broken")
+    assert int(resumed.optimizer.iterations) == 9
+    for one, other in zip(
+        [*through.parameters(), *through.buffers()], [*resumed.parameters(), *resumed.buffers()], strict=True
+    ):
         assert torch.equal(one, other)
 
 
