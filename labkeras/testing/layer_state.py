@@ -42,8 +42,7 @@ def copies(case: LayerCase) -> None:
     """
     layer = case.built()
     expected = case.run(layer, False)
-    for how, duplicate in (("deepcopy", copy.deepcopy), ("pickle", lambda one: pickle.loads(pickle.dumps(one)))):
-        other = duplicate(layer)
+    for how, other in (("deepcopy", copy.deepcopy(layer)), ("pickle", pickle.loads(pickle.dumps(layer)))):
         assert_same(case.run(other, False), expected, f"output of a {how}")
         paths, wanted = [weight.path for weight in other.weights], [weight.path for weight in layer.weights]
         expect(paths == wanted, f"weights of a {how}", expected=wanted, received=paths)

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from labkeras.dtypes import DTypePolicy, to_torch
+from labkeras.initializers import Constant
 from labkeras.layers import Dense, Flatten, Layer
 from labkeras.models import Model
 from labkeras.nest import flatten, map_structure
+from labkeras.optimizers import SGD
 from labkeras.testing.comparing import assert_same, mixed
 from labkeras.testing.component import need
 from labkeras.testing.layer_case import LayerCase
@@ -230,12 +232,13 @@ def _trained(case: LayerCase, layer: Layer, batch_size: int) -> dict[str, np.nda
     """The weights of a model with a copy of the layer after two steps on eight rows."""
     layer, placeholders = copy.deepcopy(layer), case.placeholders()
     rows = map_structure(lambda array: np.resize(array, (8, *array.shape[1:])), case.inputs)
-    head = Dense(1, kernel_initializer="ones", name="head")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Flatten's, on masks that end here; Lightning's, on small loaders
         outputs = layer(placeholders)
-        model = Model(placeholders, head(Flatten()(outputs) if len(outputs.shape) > 2 else outputs))
-        model.compile("sgd", "mse")
+        flat = Flatten()(outputs) if len(outputs.shape) > 2 else outputs
+        # A mean, so that the steps stay small however large the output is.
+        model = Model(placeholders, Dense(1, kernel_initializer=Constant(1 / flat.shape[-1]), name="head")(flat))
+        model.compile(SGD(0.1), "mse")
         model.fit(rows, np.arange(8.0)[:, None] / 8, batch_size=batch_size, epochs=2, shuffle=False, verbose=0)
     return {weight.path: weight.numpy() for weight in model.weights}
 

@@ -167,8 +167,7 @@ def copies(case: MetricCase) -> None:
     """
     first, *rest = case.thirds
     metric = case.of(first)
-    for how, duplicate in (("deepcopy", copy.deepcopy), ("pickle", lambda one: pickle.loads(pickle.dumps(one)))):
-        other = duplicate(metric)
+    for how, other in (("deepcopy", copy.deepcopy(metric)), ("pickle", pickle.loads(pickle.dumps(metric)))):
         for part in rest:
             other.update_state(*case.batch(part))
         assert_same(other.result(), case.of(first, *rest).result(), f"result of a {how}")

@@ -28,6 +28,8 @@ __all__ = [
     "statement_of",
 ]
 
+_MOST_CHARACTERS = 1200
+
 Properties = Mapping[str, Callable[[Any], None]]
 """The properties of a kind by name, in the order in which they are looked at."""
 
@@ -153,9 +155,14 @@ def _looked_at(properties: Properties, case: Any, skip: Collection[str]) -> Iter
             outcome = Outcome(name, "not applicable", str(reason))
         except Exception as caught:
             error = caught
-            reason_text = str(caught) if isinstance(caught, FaultError) else f"{type(caught).__name__}: {caught}"
-            outcome = Outcome(name, "failed", reason_text, advice_of(function))
+            outcome = Outcome(name, "failed", _reason(caught), advice_of(function))
         yield name, function, outcome, error
+
+
+def _reason(error: Exception) -> str:
+    text = str(error) if isinstance(error, FaultError) else f"{type(error).__name__}: {error}"
+    # The whole of it, which may be a matrix or a traceback of a compiler, is the cause of the PropertyError.
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
 
 
 def _paragraphs(function: Callable[[Any], None]) -> list[str]:

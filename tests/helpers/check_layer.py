@@ -1,4 +1,7 @@
-"""check_layer: that a layer keeps the contract of all layers, and does what Keras's layer of the same name does."""
+"""check_layer: that a layer of the core has the properties of all layers, and does what Keras's of that name does.
+
+The properties are those of `labkeras.testing`, which plugins' layers are checked with.
+"""
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -7,8 +10,14 @@ from typing import Any
 from labkeras import naming
 from labkeras.layers import Layer
 from labkeras.nest import flatten
-from tests.helpers import layer_steps_contract, layer_steps_keras  # noqa: F401  # they file their steps in STEPS
-from tests.helpers.layer_case import STEPS, LayerCase, sample
+from labkeras.testing import LAYER_PROPERTIES
+from labkeras.testing.layer_case import inputs_of
+from labkeras.testing.properties import checked
+from tests.helpers import layer_steps_keras  # noqa: F401  # it files its steps in STEPS
+from tests.helpers.layer_case import STEPS, KerasLayerCase
+
+# The core's own tests look at docstrings, annotations and imports; Keras's config decides what is in ours.
+_LOOKED_AT_ELSEWHERE = ("docstring", "types", "lightning", "config")
 
 
 def check_layer(
@@ -40,45 +49,39 @@ def check_layer(
         supports_masking: whether the layer must pass masks on.
         call_kwargs: further arguments of the call.
         is_random: whether training draws random numbers: it is then not compared with Keras.
-        without: names of steps to leave out; the caller says why.
+        without: names of steps and properties to leave out; the caller says why.
 
     Raises:
-        AssertionError: names the layer, its settings and the step that failed.
+        AssertionError: names the layer, its settings and the step or property that failed.
     """
-    unknown = set(without) - set(STEPS)
-    if unknown:
-        raise ValueError(f"no step is named {sorted(unknown)}; there are {sorted(STEPS)}")
-    if inputs is None:
-        inputs = _samples(input_shape, input_dtype)
-    case = LayerCase(cls, kwargs or {}, inputs, call_kwargs or {}, is_random)
+    known = {*STEPS, *LAYER_PROPERTIES}
+    if set(without) - known:
+        raise ValueError(f"no step is named {sorted(set(without) - known)}; there are {sorted(known)}")
+    inputs = inputs_of(input_shape, input_dtype) if inputs is None else inputs
+    case = KerasLayerCase(cls, kwargs or {}, "layers", inputs, call_kwargs or {}, is_random)
     with _named(case, "counts and shape"):
         _check_counts(case, output_shape, trainable_weights, non_trainable_weights, seed_generators, supports_masking)
     for name, step in STEPS.items():
         if name not in without:
             with _named(case, name):
                 step(case)
-
-
-def _samples(input_shape: Any, dtype: str) -> Any:
-    if isinstance(input_shape, list):
-        return [sample(shape, dtype, seed) for seed, shape in enumerate(input_shape)]
-    return sample(input_shape, dtype)
+    naming.clear_names()
+    checked(LAYER_PROPERTIES, case, {*_LOOKED_AT_ELSEWHERE, *(name for name in without if name in LAYER_PROPERTIES)})
 
 
 @contextmanager
-def _named(case: LayerCase, step: str) -> Iterator[None]:
+def _named(case: KerasLayerCase, step: str) -> Iterator[None]:
     naming.clear_names()
     try:
         yield
     except Exception as error:
-        settings = ", ".join(f"{name}={value!r}" for name, value in case.kwargs.items())
-        raise AssertionError(f"{case.cls.__name__}({settings}), step {step!r}: {error}") from error
+        raise AssertionError(f"{case}, step {step!r}: {error}") from error
 
 
 def _check_counts(
-    case: LayerCase, output_shape: Any, trainable: int, non_trainable: int, seeds: int, supports_masking: bool
+    case: KerasLayerCase, output_shape: Any, trainable: int, non_trainable: int, seeds: int, supports_masking: bool
 ) -> None:
-    layer = case.ours()
+    layer = case.made()
     output = case.run(layer, training=False)
     if output_shape is not None:
         shapes = [tuple(leaf.shape) for leaf in flatten(output)]

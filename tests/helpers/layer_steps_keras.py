@@ -9,15 +9,18 @@ import keras
 import torch
 
 from labkeras import serialization
+from labkeras.dtypes import to_torch
 from labkeras.layers import Layer
 from labkeras.nest import flatten, map_structure
-from tests.helpers.layer_case import LayerCase, assert_same, step, torch_dtype, weight_names
+from labkeras.testing.comparing import assert_same
+from labkeras.testing.layer_basics import flat_shapes, with_unknown_axes
+from tests.helpers.layer_case import KerasLayerCase, step, weight_names
 
 _POLICIES = ("float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16")
 
 
 @step("signature")
-def _signature(case: LayerCase) -> None:
+def _signature(case: KerasLayerCase) -> None:
     ours, theirs = _parameters(case.cls), _parameters(case.keras_cls)
     # Keras's classes take further ones by keyword, behind `**kwargs`: so may ours.
     positional = [item for item in ours if item[2]]
@@ -31,12 +34,12 @@ def _parameters(cls: Any) -> list[tuple[str, Any, bool]]:
 
 
 @step("weights: names, shapes, types, order")
-def _weights(case: LayerCase) -> None:
+def _weights(case: KerasLayerCase) -> None:
     ours, theirs = case.pair()
     assert weight_names(ours) == weight_names(theirs), f"{weight_names(ours)}, Keras's are {weight_names(theirs)}"
     for one, other in zip(ours.weights, theirs.weights, strict=True):
         assert tuple(one.shape) == tuple(other.shape), f"{one.path}: shape {tuple(one.shape)}, Keras's {other.shape}"
-        assert one.dtype == torch_dtype(other.dtype), f"{one.path}: {one.dtype}, Keras's {other.dtype}"
+        assert one.dtype == to_torch(other.dtype), f"{one.path}: {one.dtype}, Keras's {other.dtype}"
         assert one.trainable == other.trainable, f"{one.path}: trainable={one.trainable}"
         assert one.name == other.name, f"{one.path}: name {one.name}, Keras's {other.name}"
     assert ours.count_params() == theirs.count_params(), f"{ours.count_params()} parameters"
@@ -45,14 +48,23 @@ def _weights(case: LayerCase) -> None:
     assert variables == expected, f"{variables} variables in all and non-trainable, Keras has {expected}"
 
 
+@step("shapes as Keras's")
+def _shapes(case: KerasLayerCase) -> None:
+    ours, theirs = case.pair()
+    for shapes in with_unknown_axes(case.shapes):
+        computed = flat_shapes(ours.compute_output_shape(case.as_input_shape(shapes)))
+        expected = flat_shapes(theirs.compute_output_shape(case.as_input_shape(shapes)))
+        assert computed == expected, f"compute_output_shape({shapes}) is {computed}, Keras's {expected}"
+
+
 @step("output in inference")
-def _inference(case: LayerCase) -> None:
+def _inference(case: KerasLayerCase) -> None:
     ours, theirs = case.pair()
     assert_same(case.run(ours, training=False), case.run(theirs, training=False), "output")
 
 
 @step("output and state in training")
-def _training(case: LayerCase) -> None:
+def _training(case: KerasLayerCase) -> None:
     if case.is_random:
         return
     ours, theirs = case.pair()
@@ -61,7 +73,7 @@ def _training(case: LayerCase) -> None:
 
 
 @step("frozen layer in training")
-def _frozen(case: LayerCase) -> None:
+def _frozen(case: KerasLayerCase) -> None:
     ours, theirs = case.pair()
     ours.trainable = theirs.trainable = False
     assert ours.trainable_weights == [], "a frozen layer has trainable weights"
@@ -74,8 +86,8 @@ def _frozen(case: LayerCase) -> None:
     assert len(ours.trainable_weights) == len(case.built().trainable_weights), "thawing did not bring the weights back"
 
 
-@step("gradients")
-def _gradients(case: LayerCase) -> None:
+@step("gradients as Keras's")
+def _gradients(case: KerasLayerCase) -> None:
     for training in (False, True):
         if training and case.is_random:
             continue
@@ -86,13 +98,13 @@ def _gradients(case: LayerCase) -> None:
 
 
 @step("config equals Keras's")
-def _config(case: LayerCase) -> None:
-    for which, ours, theirs in (("new", case.ours(), case.theirs()), ("built", *case.pair())):
+def _config(case: KerasLayerCase) -> None:
+    for which, ours, theirs in (("new", case.made(), case.theirs()), ("built", *case.pair())):
         _assert_equal_configs(ours.get_config(), theirs.get_config(), f"{which} layer")
 
 
 @step("config is read by Keras, and Keras's here")
-def _config_both_ways(case: LayerCase) -> None:
+def _config_both_ways(case: KerasLayerCase) -> None:
     ours, theirs = case.pair()
     read = keras.saving.deserialize_keras_object(_through_json(serialization.serialize_keras_object(ours)))
     _assert_equal_configs(read.get_config(), theirs.get_config(), "Keras's layer from our config")
@@ -102,7 +114,7 @@ def _config_both_ways(case: LayerCase) -> None:
 
 
 @step("losses of regularizers")
-def _losses(case: LayerCase) -> None:
+def _losses(case: KerasLayerCase) -> None:
     ours, theirs = case.pair(activity_regularizer="l2")
     inputs = map_structure(lambda x: x.float(), case.tensors())
     case.run(ours, False, inputs), case.run(theirs, False, inputs)
@@ -110,18 +122,18 @@ def _losses(case: LayerCase) -> None:
 
 
 @step("data type policies")
-def _policies(case: LayerCase) -> None:
+def _policies(case: KerasLayerCase) -> None:
     for policy in _POLICIES:
         ours, theirs = case.pair(dtype=policy)
         found = case.run(ours, training=False)
         assert_same(found, _in_double(case.run(theirs, training=False), policy), f"output with {policy}")
         for one, other in zip(ours.weights, theirs.weights, strict=True):
-            assert one.dtype == torch_dtype(other.dtype), f"{one.path} is {one.dtype} with {policy}"
+            assert one.dtype == to_torch(other.dtype), f"{one.path} is {one.dtype} with {policy}"
         if not case.is_random:
             expected = _in_double(case.run(theirs, training=True), policy)
             assert_same(case.run(ours, training=True), expected, f"training with {policy}")
-        symbolic = ours(case.placeholders(), **case.call_kwargs) if not case.call_kwargs else found
-        types = [torch_dtype(leaf.dtype) if isinstance(leaf.dtype, str) else leaf.dtype for leaf in flatten(symbolic)]
+        symbolic = ours(case.placeholders(), **case.call_arguments) if not case.call_arguments else found
+        types = [to_torch(leaf.dtype) if isinstance(leaf.dtype, str) else leaf.dtype for leaf in flatten(symbolic)]
         assert types == [leaf.dtype for leaf in flatten(found)], f"placeholders are {types} with {policy}"
 
 
@@ -130,10 +142,10 @@ def _in_double(outputs: Any, policy: str) -> Any:
     return map_structure(lambda one: one.double(), outputs) if policy == "float64" else outputs
 
 
-@step("masks")
-def _masks(case: LayerCase) -> None:
+@step("masks as Keras's")
+def _masks(case: KerasLayerCase) -> None:
     arrays = flatten(case.inputs)
-    if case.call_kwargs or any(array.ndim < 3 for array in arrays):
+    if case.call_arguments or any(array.ndim < 3 for array in arrays):
         return
     ours, theirs = case.pair()
     assert ours.supports_masking == theirs.supports_masking, f"Keras's supports_masking is {theirs.supports_masking}"

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from labkeras.layers import Dense, Dropout, LayerNormalization
+from labkeras.testing import LAYER_PROPERTIES, PropertyError
 from tests.helpers.check_layer import STEPS, check_layer
 
 
@@ -79,6 +80,10 @@ def one_argument_more(self: Any, units: int, slope: float = 1.0, **base: Any) ->
     Dense.__init__(self, units, **base)
 
 
+def all_but(step: str) -> list[str]:
+    return [name for name in (*STEPS, *LAYER_PROPERTIES) if name != step]
+
+
 def check(cls: type[Dense], **more: Any) -> None:
     check_layer(cls, {"units": 3}, input_shape=(2, 5), **{"trainable_weights": 2, "supports_masking": True, **more})
 
@@ -96,18 +101,24 @@ def test_a_sound_layer_passes() -> None:
         ({"build": frozen_kernel}, "counts and shape"),
         ({"call": double_in_inference}, "output in inference"),
         ({"call": noisy_call}, "output and state in training"),
-        ({"call": constant_call}, "gradients"),
+        ({"call": constant_call}, "gradients as Keras's"),
         ({"call": float_call}, "data type policies"),
-        ({"call": branching_call}, "torch.compile"),
         ({"get_config": lost_argument}, "config equals Keras's"),
-        ({"compute_output_shape": wrong_shape}, "shapes: eager, symbolic, computed"),
-        ({"compute_output_shape": known_batch}, "shapes: eager, symbolic, computed"),
+        ({"compute_output_shape": known_batch}, "shapes as Keras's"),
     ],
 )
 def test_a_broken_layer_fails_at_its_step(members: dict[str, Any], step: str) -> None:
-    others = [name for name in STEPS if name != step]
     with pytest.raises(AssertionError, match=rf"^Dense\(units=3\), step .{step}"):
-        check(broken(**members), without=others)
+        check(broken(**members), without=all_but(step))
+
+
+@pytest.mark.parametrize(
+    ("members", "name"),
+    [({"call": branching_call}, "compile"), ({"compute_output_shape": wrong_shape}, "shapes")],
+)
+def test_a_layer_that_lacks_a_property_of_all_layers_is_found(members: dict[str, Any], name: str) -> None:
+    with pytest.raises(PropertyError, match=rf"^Dense\(units=3\) lacks the property '{name}'"):
+        check(broken(**members), without=all_but(name))
 
 
 @pytest.mark.parametrize(
@@ -148,20 +159,20 @@ def test_a_weight_that_is_not_trained_is_found() -> None:
     def call(self: Any, inputs: Tensor) -> Tensor:
         return LayerNormalization.call(self, inputs) - self.beta + self.beta.detach()
 
-    with pytest.raises(AssertionError, match=r"step 'one training step': checked/beta did not change"):
+    with pytest.raises(AssertionError, match=r"property 'training_step'.*\n.*'checked/beta'.*Expected: a change"):
         check_layer(
             broken(LayerNormalization, call=call),
             input_shape=(2, 3),
             trainable_weights=2,
             supports_masking=True,
-            without=[name for name in STEPS if name != "one training step"],
+            without=all_but("training_step"),
         )
 
 
 def test_shared_weights_of_copies_are_found() -> None:
     sharing = broken(__deepcopy__=lambda self, memo: self)
-    with pytest.raises(AssertionError, match="step 'copies': a deepcopy shares weights"):
-        check(sharing, without=[name for name in STEPS if name != "copies"])
+    with pytest.raises(AssertionError, match=r"lacks the property 'copies'.*\n.*weights that a deepcopy shares"):
+        check(sharing, without=all_but("copies"))
 
 
 def test_an_unknown_step_cannot_be_left_out() -> None:
