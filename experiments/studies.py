@@ -27,7 +27,7 @@ from labkeras.experiment.reports.texts import number
 from labkeras.experiment.runs.directory import RunDirectory
 from labkeras.experiment.sweeps.ledger import Ledger, TrialRecord, read_ledger
 
-__all__ = ["Run", "command", "groups", "markdown", "numbers", "read_runs", "study_of", "within_seeds", "write"]
+__all__ = ["Run", "command", "groups", "markdown", "numbers", "read_runs", "study_of", "within_seeds", "write", "write_runs"]
 
 HERE = Path(__file__).parent
 STUDIES = sorted(path.parent.name for path in HERE.glob("*/study.py"))
@@ -62,17 +62,22 @@ def write(folder: Path, study: ModuleType, ledger: Ledger | None = None) -> None
         ledger: of its sweep.
     """
     if ledger is not None:
-        _write_runs(folder / "results.csv", ledger, study)
+        write_runs(folder / "results.csv", ledger, study)
     readme = folder / "README.md"
     made = iter(study.tables(read_runs(folder)))
     text = readme.read_text(encoding="utf-8")
     readme.write_text(_TABLE.sub(lambda _: next(made) + "\n", text), encoding="utf-8")
 
 
-def read_runs(folder: Path) -> list[Run]:
-    """The lines of a study's `results.csv`."""
-    with (folder / "results.csv").open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+def read_runs(folder: Path, file: str = "results.csv") -> list[Run]:
+    """The lines of a study's figures.
+
+    Args:
+        folder: the study's.
+        file: their name.
+    """
+    with (folder / file).open(newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
 
 
 # --- what studies make their tables with ------------------------------------------------------------------------------
@@ -121,7 +126,14 @@ def markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 # --- the ledger as lines ----------------------------------------------------------------------------------------------
 
 
-def _write_runs(path: Path, ledger: Ledger, study: ModuleType) -> None:
+def write_runs(path: Path, ledger: Ledger, study: ModuleType) -> None:
+    """Writes the trials of a sweep, a line each.
+
+    Args:
+        path: of the CSV file.
+        ledger: of the sweep.
+        study: the module that says which metrics are kept.
+    """
     columns: list[str] = study.COLUMNS
     keys = list(dict.fromkeys(key for trial in ledger.trials for key in trial.params))
     with path.open("w", newline="", encoding="utf-8") as file:

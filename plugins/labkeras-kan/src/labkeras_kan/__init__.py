@@ -1,4 +1,7 @@
-"""Kolmogorov-Arnold layers: the hooks of the plugin. Addresses, not classes, so that no torch is imported to list them."""
+"""Kolmogorov-Arnold layers: the hooks of the plugin.
+
+Addresses, not classes: so that `labkeras list` need not import torch to show them.
+"""
 
 from labkeras import hookimpl
 

@@ -62,4 +62,5 @@ def complexity(edges_FU: Tensor, l1: float, entropy: float) -> Tensor:
     total = magnitudes.sum()
     shares = magnitudes / total.clamp(min=1e-12)
     # xlogy: an edge that is zero has no part in the entropy, and logarithms of zero have no gradient.
-    return l1 * total - entropy * torch.special.xlogy(shares, shares.clamp(min=1e-12)).sum()
+    disorder: Tensor = -torch.special.xlogy(shares, shares.clamp(min=1e-12)).sum()
+    return l1 * total + entropy * disorder

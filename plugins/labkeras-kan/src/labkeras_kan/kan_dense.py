@@ -204,7 +204,9 @@ class KANDense(Layer):
         if not bool(varies.any()):
             return
         samples, old_knots = samples[:, varies], self.grid[varies].double()
-        before = spline_basis(samples, old_knots, self.spline_order).transpose(0, 1) @ self.spline_kernel[varies].double()
+        before = (
+            spline_basis(samples, old_knots, self.spline_order).transpose(0, 1) @ self.spline_kernel[varies].double()
+        )
         # Knots and coefficients that are kept in single precision must fit each other.
         knots = adapted_knots(samples, self.grid_size, self.spline_order, adaptivity, margin).to(self.grid.dtype)
         basis = spline_basis(samples, knots.double(), self.spline_order).transpose(0, 1)

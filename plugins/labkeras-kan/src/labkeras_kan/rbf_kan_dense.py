@@ -1,18 +1,19 @@
 """RBFKANDense: a layer whose edges carry sums of bells, which are cheaper than splines."""
 
 from collections.abc import Sequence
-from typing import Any, Unpack
+from typing import Annotated, Any, Unpack
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from labkeras import activations, constraints, initializers, regularizers
+from labkeras.errors import InvalidArgumentError
 from labkeras.layers import Layer
 from labkeras.layers.arguments import positive_integer
 from labkeras.layers.input_spec import InputSpec
 from labkeras.layers.layer import LayerOptions
-from labkeras.ranges import PositiveInt
+from labkeras.ranges import PositiveInt, Range
 from labkeras_kan.arguments import initializer_or, interval
 from labkeras_kan.edges import edge_sums, edge_values
 
@@ -63,7 +64,7 @@ class RBFKANDense(Layer):
         units: PositiveInt,
         activation: Any = None,
         use_bias: bool = True,
-        grid_size: PositiveInt = 8,
+        grid_size: Annotated[int, Range(2)] = 8,
         grid_range: Sequence[float] = (-2.0, 2.0),
         normalize: bool = True,
         base_activation: Any = "silu",
@@ -84,6 +85,8 @@ class RBFKANDense(Layer):
         self.activation = activations.get(activation)
         self.use_bias = use_bias
         self.grid_size = positive_integer(grid_size, "grid_size")
+        if self.grid_size == 1:
+            raise InvalidArgumentError(f"there must be at least 2 bells. Received: grid_size={grid_size!r}")
         self.grid_range = interval(grid_range, "grid_range")
         self.normalize = normalize
         self.base_activation = activations.get(base_activation)
@@ -149,7 +152,7 @@ class RBFKANDense(Layer):
         if self.normalize:
             exact = F.layer_norm(exact, (exact.shape[-1],))
         low, high = self.grid_range
-        scale = max(self.grid_size - 1, 1) / (high - low)
+        scale = (self.grid_size - 1) / (high - low)
         places = torch.arange(self.grid_size, dtype=exact.dtype, device=exact.device)
         # In units of the distance between bells: one subtraction a bell, and no weights for the places.
         distances = ((exact - low) * scale).unsqueeze(-1) - places

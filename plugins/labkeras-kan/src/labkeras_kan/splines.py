@@ -96,7 +96,8 @@ def fitted_coefficients(basis_FNB: Tensor, values_FNU: Tensor) -> Tensor:
         output: (features, basis functions, units)
     """
     # By the pseudo-inverse: basis functions without samples below them have no unique coefficient.
-    return torch.linalg.pinv(basis_FNB) @ values_FNU
+    fitted: Tensor = torch.linalg.pinv(basis_FNB) @ values_FNU
+    return fitted
 
 
 def _quantiles(samples_NF: Tensor, intervals: int) -> Tensor:
