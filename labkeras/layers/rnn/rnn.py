@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from labkeras import serialization
+from labkeras.dtypes import standardize_dtype
 from labkeras.errors import InvalidArgumentError, InvalidInputError
 from labkeras.graph.symbolic import KerasTensor, Shape
 from labkeras.layers.layer import Layer, LayerOptions
@@ -23,7 +24,8 @@ class RNN(Layer):
     Args:
         cell: a layer with `call(inputs, states, training=…)`, which returns the output of a step and the new states,
             and an attribute `state_size`: a number of features, or a list of them, one for each state. It may have
-            `output_size` and `get_initial_state(batch_size)`. A list of cells is stacked, each on the one before.
+            `output_size`, `get_initial_state(batch_size)`, and `state_dtype`, a type of torch's in which states are
+            kept if that of the computation is not precise enough. A list of cells is stacked, each on the one before.
         return_sequences: whether to return the outputs of all steps, not the last alone.
         return_state: whether to return the last states as well.
         go_backwards: whether to begin with the last step; outputs then come in that order.
@@ -157,8 +159,13 @@ class RNN(Layer):
                 f"layer {self.name!r} has states of the sizes {self.state_size}. "
                 f"Received: initial states of the shapes {[tuple(leaf.shape) for leaf in leaves]}"
             )
-        dtype = self.dtype_policy.torch_compute_dtype
+        dtype = self._state_dtype
         return list(map_structure(lambda state: state.to(device=sequences.device, dtype=dtype), states))
+
+    @property
+    def _state_dtype(self) -> torch.dtype:
+        dtype: torch.dtype = getattr(self.cell, "state_dtype", None) or self.dtype_policy.torch_compute_dtype
+        return dtype
 
     def get_initial_state(self, batch_size: int) -> list[Any]:
         """The states that a batch begins with: the cell's, or zeros.
@@ -210,7 +217,8 @@ class RNN(Layer):
         output = KerasTensor(shape, self.compute_dtype)
         if not self.return_state:
             return output
-        return (output, *map_structure(lambda one: KerasTensor((batch, one), self.compute_dtype), self.state_size))
+        dtype = standardize_dtype(self._state_dtype)
+        return (output, *map_structure(lambda one: KerasTensor((batch, one), dtype), self.state_size))
 
     def get_config(self) -> dict[str, Any]:
         names = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask")
