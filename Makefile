@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-EXAMPLE := plugins/labkeras-example
+PLUGINS := $(wildcard plugins/*)
 # Test processes: one a core.
 PYTEST_ARGS ?= --numprocesses auto
 
@@ -62,8 +62,8 @@ $(BASE): pyproject.toml constraints.txt
 	$(INSTALL) --editable .
 	@touch $@
 
-$(TESTS): $(BASE) $(EXAMPLE)/pyproject.toml
-	$(INSTALL) --editable ".[tests]" --editable ./$(EXAMPLE)
+$(TESTS): $(BASE) $(PLUGINS:=/pyproject.toml)
+	$(INSTALL) --editable ".[tests]" $(PLUGINS:%=--editable ./%)
 	@touch $@
 
 $(DEV): $(BASE)
