@@ -3,8 +3,9 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
+from labkeras.callbacks.event_file import EventFile
 from labkeras.callbacks.processes import is_main_process
 from labkeras.errors import InvalidArgumentError
 
@@ -28,11 +29,12 @@ class EventFiles:
     """
 
     def __init__(self, log_dir: str) -> None:
-        self.log_dir = log_dir
+        self._log_dir = log_dir
+        self._open: dict[str, EventFile] = {}
         self._writers: dict[str, SummaryWriter] = {}
 
-    def writer(self, part: Part) -> "SummaryWriter | None":
-        """The writer of a part; None in a process that is not to write.
+    def file(self, part: Part) -> EventFile | None:
+        """The file of a part; None in a process that is not to write.
 
         Raises:
             InvalidArgumentError: for another part than "train", "validation" and "test".
@@ -43,39 +45,32 @@ class EventFiles:
             )
         if not is_main_process():
             return None
-        if part not in self._writers:
-            # Here, because it takes a while to import, and most programs that import callbacks don't write any.
-            from torch.utils.tensorboard import SummaryWriter
+        if part not in self._open:
+            self._open[part] = EventFile(self.folder(part))
+        return self._open[part]
 
-            # The queue is long, so that training doesn't wait for the disk; `flush` empties it.
-            self._writers[part] = SummaryWriter(self.folder(part), max_queue=1000)
-        return self._writers[part]
+    def writer(self, part: Part) -> "SummaryWriter | None":
+        """torch's writer for the file of a part; None in a process that is not to write."""
+        file = self.file(part)
+        if file is not None and part not in self._writers:
+            # Here, because it takes a while to import, and most programs that import callbacks don't write any.
+            from labkeras.callbacks.summary_writer import writer_into
+
+            self._writers[part] = writer_into(file)
+        return self._writers.get(part)
 
     def folder(self, part: Part) -> str:
         """Where the files of a part are."""
-        return os.path.join(self.log_dir, part)
-
-    def add(self, part: Part, summary: Any, step: int) -> None:
-        """Writes a `Summary`."""
-        writer = self.writer(part)
-        if writer is not None:
-            # SummaryWriter has methods for some kinds only; those too end in this call.
-            writer._get_file_writer().add_summary(summary, step)  # type: ignore[no-untyped-call]
-
-    def flush(self) -> None:
-        """Puts on disk what was written so far."""
-        for writer in self._writers.values():
-            writer.flush()
+        return os.path.join(self._log_dir, part)
 
     def close(self) -> None:
         """Closes the files; what is written after that goes into new ones."""
-        for writer in self._writers.values():
-            writer.close()
-        self._writers = {}
+        for file in self._open.values():
+            file.close()
+        self._open, self._writers = {}, {}
 
     def sizes(self) -> dict[str, int]:
         """The bytes in each file, by its name below the folder."""
-        self.flush()
         return {name: path.stat().st_size for name, path in self._paths()}
 
     def cut_back(self, sizes: Mapping[str, int]) -> None:
@@ -92,5 +87,5 @@ class EventFiles:
     def _paths(self) -> list[tuple[str, Path]]:
         if not is_main_process():
             return []
-        found = [path for part in _PARTS for path in Path(self.log_dir, part).glob(_PATTERN)]
-        return [(path.relative_to(self.log_dir).as_posix(), path) for path in sorted(found)]
+        found = [path for part in _PARTS for path in Path(self._log_dir, part).glob(_PATTERN)]
+        return [(path.relative_to(self._log_dir).as_posix(), path) for path in sorted(found)]

@@ -3,9 +3,7 @@
 import warnings
 from typing import Any, Literal
 
-from torch import Tensor
-
-from labkeras.callbacks.board_summaries import histogram_summary
+from labkeras.callbacks.board_summaries import bucketed, histogram_summary, joined, scalar_summary
 from labkeras.callbacks.callback import Callback, Logs, Mode
 from labkeras.callbacks.processes import is_distributed, is_main_process
 from labkeras.callbacks.step_probe import StepProbe
@@ -157,29 +155,23 @@ class Diagnostics(Callback):
         self._probe = None
 
     def _write(self, probe: StepProbe) -> None:
+        numbers: dict[str, float] = {}
         if self.gradient_norms:
-            self._write_numbers("gradient_norm", probe.gradient_norms())
+            numbers |= _tagged("gradient_norm", probe.gradient_norms())
         if self.update_ratios:
-            self._write_numbers("update_ratio", probe.update_ratios())
+            numbers |= _tagged("update_ratio", probe.update_ratios())
+        histograms = {f"activations/{name}": buckets for name, buckets in probe.activations.items()}
         if self.weights:
-            self._write_histograms("weights", probe.weights())
+            histograms |= {f"weights/{name}": bucketed(weight) for name, weight in probe.weights().items()}
         if self.gradients:
-            self._write_histograms("gradients", probe.gradients())
-        for name, buckets in probe.activations.items():
-            self._board_now.add_summary(histogram_summary(f"activations/{name}", buckets), self._step)
-
-    def _write_numbers(self, tag: str, values: dict[str, float]) -> None:
-        for name, value in values.items():
-            self._board_now.add_scalar(f"{tag}/{name}" if name else tag, value, self._step)
-
-    def _write_histograms(self, tag: str, values: dict[str, Tensor]) -> None:
-        for name, tensor in values.items():
-            self._board_now.add_histogram(f"{tag}/{name}", tensor, self._step)
-
-    @property
-    def _board_now(self) -> Any:
+            histograms |= {f"gradients/{name}": bucketed(gradient) for name, gradient in probe.gradients().items()}
+        drawn = [histogram_summary(tag, buckets) for tag, buckets in histograms.items()]
         assert self.board is not None
-        return self.board
+        self.board.add_summary(joined([scalar_summary(numbers), *drawn]), self._step)
+
+
+def _tagged(tag: str, values: dict[str, float]) -> dict[str, float]:
+    return {f"{tag}/{name}" if name else tag: value for name, value in values.items()}
 
 
 def _is_compiled(model: Any) -> bool:

@@ -11,7 +11,14 @@ from labkeras.callbacks.board_embeddings import embedding_layers, label_lines, w
 from labkeras.callbacks.board_files import EventFiles, Part
 from labkeras.callbacks.board_layout import Charts, custom_layout, metric_charts
 from labkeras.callbacks.board_profile import StepProfiler, batches_to_profile
-from labkeras.callbacks.board_summaries import array_of, bucketed, histogram_summary, image_summary, text_summary
+from labkeras.callbacks.board_summaries import (
+    array_of,
+    bucketed,
+    histogram_summary,
+    image_summary,
+    scalar_summary,
+    text_summary,
+)
 from labkeras.callbacks.board_weights import write_weights
 from labkeras.callbacks.callback import Callback, Logs, Mode
 from labkeras.callbacks.learning_rates import learning_rate_logs
@@ -113,9 +120,9 @@ class TensorBoard(Callback):
             step: when it was so.
             part: "train", "validation" or "test": the curve it belongs to.
         """
-        writer = self._files.writer(part)
-        if writer is not None:
-            writer.add_scalar(tag, value.item() if isinstance(value, torch.Tensor) else float(value), step)
+        if self._files.file(part) is not None:
+            number = value.item() if isinstance(value, torch.Tensor) else float(value)
+            self.add_summary(scalar_summary({tag: number}), step, part)
 
     def add_histogram(self, tag: str, values: Any, step: int, part: Part = "train") -> None:
         """Writes how values are distributed, for the Histograms and Distributions tabs; those not finite are left out.
@@ -126,7 +133,7 @@ class TensorBoard(Callback):
             step: when they were so.
             part: as in `add_scalar`.
         """
-        if self._files.writer(part) is not None:
+        if self._files.file(part) is not None:
             tensor = values if isinstance(values, torch.Tensor) else torch.as_tensor(array_of(values))
             self.add_summary(histogram_summary(tag, bucketed(tensor)), step, part)
 
@@ -146,7 +153,7 @@ class TensorBoard(Callback):
         Raises:
             InvalidArgumentError: for another shape or type.
         """
-        if self._files.writer(part) is not None:
+        if self._files.file(part) is not None:
             self.add_summary(image_summary(tag, image), step, part)
 
     def add_text(self, tag: str, text: str | Sequence[Sequence[str]], step: int, part: Part = "train") -> None:
@@ -158,7 +165,7 @@ class TensorBoard(Callback):
             step: when it was so.
             part: as in `add_scalar`.
         """
-        if self._files.writer(part) is not None:
+        if self._files.file(part) is not None:
             self.add_summary(text_summary(tag, text), step, part)
 
     def add_pr_curve(self, tag: str, labels: Any, predictions: Any, step: int, part: Part = "validation") -> None:
@@ -200,7 +207,7 @@ class TensorBoard(Callback):
         Raises:
             InvalidArgumentError: for another shape, or if there is not a label for each row.
         """
-        if self._files.writer(part) is not None:
+        if self._files.file(part) is not None:
             lines = None if labels is None else label_lines(labels, len(vectors), "labels")
             write_embedding(self._files.folder(part), tag, vectors, step, lines)
 
@@ -212,7 +219,9 @@ class TensorBoard(Callback):
             step: when it was so.
             part: as in `add_scalar`.
         """
-        self._files.add(part, summary, step)
+        file = self._files.file(part)
+        if file is not None:
+            file.add_summary(summary, step)
 
     def add_charts(self, category: str, charts: Mapping[str, list[str]]) -> None:
         """Adds charts to the Custom Scalars tab, which are written at the end of the next epoch.
@@ -256,10 +265,6 @@ class TensorBoard(Callback):
         self._has_layout = bool(state.get("has_layout"))
         self._files.cut_back(state["files"])  # with the graph, which is in the files that are there
 
-    def flush(self) -> None:
-        """Puts on disk what was written so far; done after each epoch anyway."""
-        self._files.flush()
-
     def close(self) -> None:
         """Closes the event files; what is written after that goes into new ones."""
         if self._profiler is not None:
@@ -291,7 +296,6 @@ class TensorBoard(Callback):
     def on_test_end(self, logs: Logs | None = None) -> None:
         if hasattr(getattr(self.model, "optimizer", None), "iterations"):
             self._write("validation", "evaluation_{}_vs_iterations", logs or {}, self._iterations())
-            self.flush()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if not is_main_process():
@@ -305,7 +309,6 @@ class TensorBoard(Callback):
         if self.embeddings_freq and epoch % self.embeddings_freq == 0:
             for name, (layer, lines) in self._embeddings.items():
                 write_embedding(self._files.folder("train"), name, layer.embeddings, epoch, lines)
-        self.flush()
 
     def _write_epoch(self, epoch: int, logs: Logs) -> None:
         training = {name: value for name, value in logs.items() if not name.startswith("val_")}
@@ -328,14 +331,15 @@ class TensorBoard(Callback):
         return learning_rate_logs(self.model) if has_rate else {}
 
     def _iterations(self) -> int:
-        return int(self.model.optimizer.iterations)
+        optimizer = self.model.optimizer
+        # The same, but not as a tensor.
+        return int(optimizer.updates_done() if hasattr(optimizer, "updates_done") else optimizer.iterations)
 
     def _write(self, part: Part, tag: str, values: Mapping[str, Any], step: int) -> None:
         if not values or not is_main_process():
             return
-        for name, value in python_logs(values).items():
-            if isinstance(value, float):
-                self.add_scalar(tag.format(name), value, step, part)
+        numbers = {tag.format(name): value for name, value in python_logs(values).items() if isinstance(value, float)}
+        self.add_summary(scalar_summary(numbers), step, part)
 
 
 def _check_pr_curve(labels: Any, predictions: Any, tag: str) -> None:
