@@ -100,7 +100,10 @@ def train(
     """
     _configure_logging()
     if many:
-        swept = experiment.sweep(SweepRequest(overrides, command, config_name, config_dir))
+        request = SweepRequest(overrides, command, config_name, config_dir)
+        if any(line.lstrip("+") == "debug=plan" for line in overrides):
+            return _show_plan_of_sweep(request)
+        swept = experiment.sweep(request)
         outcomes.sweep_finished(swept)
         return swept.exit_code
     refuse_if_busy(overrides, "run_dir", LOCK, "run directory")
@@ -129,6 +132,20 @@ def _show_plan(config: DictConfig) -> int:
     from labkeras.experiment.model.forecast import forecast
 
     print_forecast(forecast(config))
+    return 0
+
+
+def _show_plan_of_sweep(request: SweepRequest) -> int:
+    """The same of a sweep: how many trials, and what the first of them would run."""
+    from labkeras.cli.plan_table import print_forecast
+    from labkeras.experiment.model.forecast import forecast
+    from labkeras.experiment.sweeps.plan import plan_of
+
+    plan = plan_of(request)
+    total = plan.total()
+    trials = "trials until a limit is reached" if total is None else f"{total} trials"
+    print(f"a sweep of {trials}, sampler {plan.options.sampler}: nothing is wrong with them. The first:\n")
+    print_forecast(forecast(plan.config))
     return 0
 
 

@@ -255,3 +255,14 @@ def test_the_second_process_in_a_folder_ends_at_once_and_names_the_first(tmp_pat
     assert done.returncode == 2
     assert f"process {os.getpid()} on " in done.stderr
     assert seconds < 2
+
+
+def test_the_plan_of_a_sweep_runs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "-m", "experiment=digits_mlp", "debug=plan", "seed=0,1,2"]) == 0
+    out = capsys.readouterr().out
+    assert "a sweep of 3 trials, sampler grid: nothing is wrong with them" in out
+    assert "17,226" in out
+    assert list(tmp_path.iterdir()) == []
