@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from labkeras.lazy import exports
 
 if TYPE_CHECKING:
+    from labkeras.models.plotting import model_to_dot as model_to_dot
+    from labkeras.models.plotting import plot_model as plot_model
     from labkeras.random import set_random_seed as set_random_seed
     from labkeras.serialization import CustomObjectScope as CustomObjectScope
     from labkeras.serialization import custom_object_scope as custom_object_scope

@@ -5,11 +5,14 @@ import keras
 import pytest
 import torch
 
+import labkeras
 from labkeras import Input
 from labkeras.errors import InvalidArgumentError
 from labkeras.layers import Dense, Layer
 from labkeras.models import Model, Sequential
 from labkeras.models.summary import print_summary
+from tests.helpers.model_zoo import ZOO
+from tests.helpers.processes import run_python
 
 OURS = SimpleNamespace(Input=Input, Dense=Dense, Sequential=Sequential, Model=Model, Layer=Layer)
 THEIRS = SimpleNamespace(
@@ -106,6 +109,68 @@ def test_prints_what_keras_prints(make: Any, options: dict[str, Any]) -> None:
     if "positions" in options and make not in (shared, branching):
         options = {"positions": [0.4, 0.7, 1.0]}
     assert lines(ours, **options) == lines(theirs, **options)
+
+
+# What is not to be compared: ours calls the function of torch's, and a layer's states come in a tuple; Keras's
+# subclassed models keep the size of the first batch.
+DIFFERENT = {"several", "states", "subclassed_and_called", "subclassed_within"}
+
+
+@pytest.mark.parametrize("options", [{}, {"show_trainable": True, "expand_nested": True}])
+@pytest.mark.parametrize("name", sorted(set(ZOO) - DIFFERENT))
+def test_whole_zoo_is_printed_as_by_keras(name: str, options: dict[str, Any]) -> None:
+    ours, theirs = ZOO[name](labkeras), ZOO[name](keras)
+    assert lines(ours, line_length=98, **options) == lines(theirs, line_length=98, **options)
+
+
+@pytest.mark.parametrize("name", sorted(DIFFERENT))
+def test_rest_of_the_zoo_has_the_rows_connections_and_totals_of_keras(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    labkeras.utils.clear_session()
+    ours, theirs = ZOO[name](labkeras), ZOO[name](keras)
+    facts = []
+    for model in (ours, theirs):
+        rows = table(model, expand_nested=True, show_trainable=True)
+        facts.append({row.split(" (")[0]: cells[1:] for row, cells in rows.items()})
+        facts.append([line for line in lines(model) if "params:" in line])
+    assert facts[:2] == facts[2:]
+
+
+def test_layers_of_a_nested_torch_module_are_listed() -> None:
+    inner = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU())
+    rows = table(Sequential([Input((4,)), inner], name="net"), expand_nested=True)
+    assert [(name.split("(")[1], cells[1]) for name, cells in rows.items()] == [
+        ("Sequential)", "15"),
+        ("Linear)", "15"),
+        ("ReLU)", "0"),
+    ]
+
+
+def test_print_fn_is_called_once_with_the_whole_text_as_by_keras() -> None:
+    calls: list[list[tuple[Any, ...]]] = [[], []]
+    for model, known in zip((sequential(OURS), sequential(THEIRS)), calls, strict=True):
+        model.summary(print_fn=lambda *given, known=known: known.append(given))
+    assert calls[0] == calls[1]
+    assert len(calls[0]) == 1
+
+
+def test_terminal_that_is_too_narrow_for_columns_still_gets_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "12")
+    assert max(map(len, lines(sequential(OURS)))) == 48
+
+
+@pytest.mark.parametrize("forced", [{}, {"TERM": "xterm-256color"}])
+def test_pipe_gets_no_escape_codes(forced: dict[str, str], tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    for name, value in forced.items():
+        monkeypatch.setenv(name, value)
+    program = "import labkeras as k; k.Sequential([k.Input((4,)), k.layers.Dense(2)], name='m').summary()"
+    done = run_python(tmp_path, "-c", program)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith('Model: "m"\n┏━')
+    assert "\x1b" not in done.stdout
 
 
 @pytest.mark.parametrize("columns", ["60", "80", "200"])
@@ -219,6 +284,7 @@ def test_positions_may_be_numbers_of_characters() -> None:
         ({"layer_range": ["first"]}, r"Received: layer_range=\['first'\]"),
         ({"layer_range": ["first", "third"]}, r"layers of the model: first, second.*'third'"),
         ({"layer_range": [0, 1]}, r"Received: layer_range=\[0, 1\]"),
+        ({"layer_range": ["(", "second"]}, r"regular expressions: missing \).*Received: layer_range=\['\('"),
     ],
 )
 def test_bad_options_are_named(options: dict[str, Any], message: str) -> None:
