@@ -7,7 +7,8 @@ from omegaconf import OmegaConf
 
 from labkeras.cli.main import main
 from labkeras.errors import ConfigError
-from labkeras.experiment.config.composition import compose
+from labkeras.experiment.config.composer import Composer
+from labkeras.experiment.config.composition import compose, examine
 from labkeras.experiment.config.validation import validate
 
 
@@ -75,3 +76,39 @@ def test_a_node_of_an_unknown_name_is_left_for_validation() -> None:
 def test_hydra_sets_them_alike(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--cfg", "job", "-p", "optimizer", DECAY, "optimizer.learning_rate.alpha=0.2"]) == 0
     assert "alpha: 0.2" in capsys.readouterr().out
+
+
+def test_a_bare_name_makes_the_node_one_of_that_component() -> None:
+    node = at("model.layers.h1", "experiment=digits_mlp", "model.layers.h1=einsum_dense")
+    assert (node["layer"], node["equation"]) == ("einsum_dense", "???")
+    assert node["activation"] == "relu"  # what the file says, and both have
+    assert "units" not in node  # what the new one does not take
+
+
+def test_a_bare_name_keeps_what_was_set_and_no_default_of_the_other() -> None:
+    node = at("optimizer.learning_rate", DECAY, "optimizer.learning_rate=exponential_decay")
+    assert (node["schedule"], node["decay_steps"], node["staircase"]) == ("exponential_decay", 100, False)
+    assert "alpha" not in node
+
+
+def test_a_bare_name_keeps_where_a_layer_stands() -> None:
+    added = "+model.layers.more={layer: dense, units: 5, after: h1}"
+    node = at("model.layers.more", added, "model.layers.more=dropout")
+    assert (node["layer"], node["rate"], node["after"]) == ("dropout", "???", "h1")
+    assert "units" not in node
+
+
+def test_bare_names_are_swept() -> None:
+    composer = Composer(["experiment=digits_mlp"])
+    found = [composer.values([f"model.layers.h1={name}"])[0] for name in ("dense", "einsum_dense", "dense")]
+    nodes = [values["model"]["layers"]["h1"] for values in found if values is not None]
+    assert [node["layer"] for node in nodes] == ["dense", "einsum_dense", "dense"]
+    assert nodes[0] == nodes[2]
+    assert nodes[0]["units"] == 128
+
+
+def test_an_unknown_bare_name_is_told_with_the_override() -> None:
+    assert examine(["experiment=digits_mlp", "model.layers.h1=denze"]).faults == [
+        "model.layers.h1.layer='denze': no layer is named 'denze'. Did you mean 'dense'? "
+        "[model.layers.h1=denze on the command line]"
+    ]
