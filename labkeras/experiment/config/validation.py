@@ -26,7 +26,10 @@ from labkeras.registry import prefer
 
 __all__ = ["CHECKS", "OPTIONS", "Validator", "checked", "validate"]
 
-OPTIONS = {"checkpoint": "labkeras.experiment.runs.checkpointing:CheckpointOptions"}
+OPTIONS = {
+    "checkpoint": "labkeras.experiment.runs.checkpointing:CheckpointOptions",
+    "pictures": "labkeras.experiment.boards.picture_options:PictureOptions",
+}
 """Groups that describe no component → the class whose arguments they are."""
 
 CHECKS = {

@@ -12,7 +12,7 @@ from labkeras.experiment.sweeps.ledger import Ledger, TrialRecord
 __all__ = ["ledger_of_runs"]
 
 # What differs between any two runs, and decides nothing.
-_NOT_CHOICES = ("run_dir", "name", "sweep_dir", "resume", "launcher", "sweeper", "checkpoint", "logger")
+_NOT_CHOICES = ("run_dir", "name", "sweep_dir", "resume", "launcher", "sweeper", "checkpoint", "logger", "pictures")
 
 
 def ledger_of_runs(

@@ -11,7 +11,7 @@ __all__ = ["check_same_config", "config_of_run", "cut_back"]
 
 _NOT_OF_RUN = ("resume", "sweep_dir", "sweeper", "launcher")
 # What a run may go on with in another form: where it runs, how often it says so, how long it takes.
-_MAY_DIFFER = ("run_dir", "name", "checkpoint", "trainer", "fit.epochs", "fit.verbose")
+_MAY_DIFFER = ("run_dir", "name", "checkpoint", "pictures", "trainer", "fit.epochs", "fit.verbose")
 _EVENTS = "events.out.tfevents.*"
 
 

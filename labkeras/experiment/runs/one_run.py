@@ -12,6 +12,8 @@ from typing import Any
 
 from labkeras.callbacks.tensorboard import TensorBoard
 from labkeras.errors import ConfigError, DataError, RunStoppedError, exit_code_of
+from labkeras.experiment.boards.picture_options import PictureOptions
+from labkeras.experiment.boards.pictures import show
 from labkeras.experiment.config.components import KEY_OF_KIND, build, parameters_of
 from labkeras.experiment.config.hints import is_path
 from labkeras.experiment.config.validation import checked
@@ -217,10 +219,15 @@ class _Job:
         arguments = data.fit_arguments(given(self.config["fit"]))
         with self._timing("fit"):
             self.model.fit(data.x, data.y, callbacks=self.callbacks, trainer=trainer, **arguments)
-        if self.stopping.reason == "pruned" or data.test is None:
+        if self.stopping.reason == "pruned":
             return {}
-        with self._timing("test"), self.stopping.at_once():
-            return self._tested(data, arguments.get("batch_size"), trainer)
+        tested: dict[str, Any] = {}
+        if data.test is not None:
+            with self._timing("test"), self.stopping.at_once():
+                tested = self._tested(data, arguments.get("batch_size"), trainer)
+        with self._timing("pictures"), self.stopping.at_once():
+            self._draw(data, arguments.get("validation_split"))
+        return tested
 
     def train_together(self) -> dict[str, Any]:
         """The same, where several processes may leave training together because one of them had to."""
@@ -237,6 +244,12 @@ class _Job:
         size = {"batch_size": batch_size} if data.is_arrays else {}
         logs = self.model.evaluate(*data.test, **size, verbose=0, return_dict=True, trainer=trainer)
         return {f"test_{name}": float(value) for name, value in logs.items()}
+
+    def _draw(self, data: RunData, split: float | None) -> None:
+        board = next((one for one in self.callbacks if isinstance(one, TensorBoard)), None)
+        options = self.config.get("pictures", {})
+        if board is not None and options is not None:
+            show(board, self.folder, self.model, data, PictureOptions(**options), split)
 
     def _timing(self, phase: str) -> Any:
         return nullcontext() if self.record is None else self.record.timing(phase)

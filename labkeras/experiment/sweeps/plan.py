@@ -24,7 +24,7 @@ _VERSION = 1
 _DEFAULT_TRIALS = 20
 _OF_THE_SWEEP = ("sweeper", "launcher", "sweep_dir", "run_dir", "resume", "debug")
 # May differ from session to session: they change nothing in what a trial finds out.
-_MAY_CHANGE = (*_OF_THE_SWEEP, "checkpoint", "logger", "fit.verbose")
+_MAY_CHANGE = (*_OF_THE_SWEEP, "checkpoint", "pictures", "logger", "fit.verbose")
 
 
 @dataclass(frozen=True)
