@@ -23,6 +23,7 @@ from labkeras.models.compile_config import compile_config, read_compile_config
 from labkeras.models.config import graph_config
 from labkeras.models.config_reader import GRAPH_KEYS, has_graph, read_graph, takes_graph
 from labkeras.models.functional import InputReader, adopt, name_of, own_constants, with_masks
+from labkeras.models.notebook import model_html
 from labkeras.models.settled import SettledCall
 from labkeras.models.summary import print_summary
 from labkeras.nest import map_structure
@@ -252,13 +253,22 @@ class Model(Layer):
 
         Args:
             line_length: characters of a line.
-            positions: where columns end, as fractions of the line.
-            print_fn: called with the text in place of printing it.
+            positions: where columns end: fractions of the line, or numbers of characters.
+            print_fn: called once with the whole text, in place of printing it.
             expand_nested: whether layers of nested models are listed too.
             show_trainable: whether to say of each layer if it is trainable.
-            layer_range: names of the first and last layer to list.
+            layer_range: names of the first and last layer to list, or regular expressions that match their beginnings.
+
+        Example:
+            >>> texts = []
+            >>> Sequential([Input((4,)), Dense(2)], name="small").summary(print_fn=texts.append)
+            >>> texts[0].splitlines()[0]
+            'Model: "small"'
         """
         print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
+
+    def _repr_html_(self) -> str:
+        return model_html(self)
 
     # --- training -----------------------------------------------------------------------------------------------------
 
