@@ -1,55 +1,43 @@
-"""`labkeras plugin list`: the plugins that were loaded, and those that were set aside."""
+"""`labkeras plugin list|new|check`: the plugins that there are, a new one, and whether one does what it should."""
 
-import argparse
-import json
-import warnings
+import importlib
+import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 
-from labkeras.errors import PluginWarning
-from labkeras.plugins.manager import plugins, problems
-from labkeras.registry import KINDS, registry_of
+from labkeras.errors import did_you_mean
 
-__all__ = ["main"]
+__all__ = ["ACTIONS", "main"]
 
-_PLUGIN_PROBLEM = 3
+ACTIONS = {
+    "list": "the plugins that there are, what they add, in which order their hooks are called, what is wrong",
+    "new": "makes a package with a layer, a loss, …, whose tests pass: labkeras plugin new spline --layer --loss",
+    "check": "looks at each component of a plugin: labkeras plugin check labkeras-spline",
+}
+"""action → what it does."""
+
+_BAD_USAGE = 2
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Lists plugins; the exit code is 3 if something is wrong with one."""
-    parser = argparse.ArgumentParser("labkeras plugin", description="Lists plugins: what they add, what is wrong.")
-    parser.add_argument("action", choices=["list"])
-    parser.add_argument("--json", action="store_true", help="as JSON")
-    options = parser.parse_args(arguments)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PluginWarning)  # the same is listed below
-        rows = [_row(plugin.distribution, plugin.version, plugin.name) for plugin in plugins()]
-    faults = problems()
-    if options.json:
-        print(
-            json.dumps({"plugins": rows, "problems": [asdict(fault) for fault in faults]}, indent=2, ensure_ascii=False)
-        )
-    else:
-        print("\n".join([_line(row) for row in rows] or ["no plugins are installed"]))
-        for fault in faults:
-            print(f"\n{fault}")
-    return _PLUGIN_PROBLEM if faults else 0
+    """Runs an action.
 
+    Args:
+        arguments: the action, and its own.
 
-def _row(distribution: str, version: str, name: str) -> dict[str, object]:
-    offers = {
-        kind: [entry.name for entry in registry_of(kind).entries() if entry.provider == distribution] for kind in KINDS
-    }
-    return {
-        "distribution": distribution,
-        "version": version,
-        "name": name,
-        "components": {kind: names for kind, names in offers.items() if names},
-    }
-
-
-def _line(row: dict[str, object]) -> str:
-    components = row["components"]
-    assert isinstance(components, dict)
-    offers = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in components.items()) or "nothing"
-    return f"{row['distribution']} {row['version']}  {offers}"
+    Returns:
+        The exit code: 0 done, 2 something is wrong with the command, 3 with a plugin.
+    """
+    action = arguments[0] if arguments else "--help"
+    if action in ACTIONS:
+        code: int = importlib.import_module(f"labkeras.cli.plugin_{action}").main(arguments[1:])
+        return code
+    if action in ("--help", "-h"):
+        lines = (f"  labkeras plugin {name:5}  {summary}" for name, summary in ACTIONS.items())
+        print("\n".join(["usage: labkeras plugin ACTION …\n", *lines, "\n`labkeras plugin ACTION --help` says more."]))
+        return 0 if arguments else _BAD_USAGE
+    print(
+        f"labkeras plugin: there is no action {action!r}.{did_you_mean(action, ACTIONS)} There are: "
+        f"{', '.join(ACTIONS)}.",
+        file=sys.stderr,
+    )
+    return _BAD_USAGE

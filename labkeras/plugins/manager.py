@@ -39,6 +39,7 @@ __all__ = [
     "find_plugins",
     "hook_order",
     "implementations",
+    "known_plugins",
     "left_out",
     "load_plugins",
     "plugins",
@@ -180,6 +181,12 @@ def plugins() -> list[Plugin]:
     return list(_plugins)
 
 
+def known_plugins() -> list[Plugin]:
+    """The plugins without the core; of those that are only remembered, the module is None."""
+    find_plugins()
+    return [filed.plugin for filed in _filed if filed.plugin.distribution != CORE]
+
+
 def problems() -> list[PluginProblem]:
     """What is wrong with plugins: those that were set aside, and those that do not work in all their parts."""
     find_plugins()  # what is remembered was without fault
@@ -221,9 +228,14 @@ def implementations(hook: str) -> list[tuple[str, Callable[..., Any], tuple[str,
 
 def hook_order() -> dict[str, list[str]]:
     """Hook → the plugins that implement it, in the order of the calls; without the hooks that file components."""
-    others = [hook for hook in HOOKS if not hook.startswith("labkeras_register_")]
-    order = {hook: [plugin for plugin, _, _ in implementations(hook)] for hook in others}
-    return {hook: names for hook, names in order.items() if names}
+    find_plugins()
+    order: dict[str, list[str]] = {}
+    for hook in HOOKS:
+        found = [filed for filed in _filed if hook in filed.offer.hooks]
+        if found:
+            found.sort(key=lambda filed: filed.offer.hooks[hook])
+            order[hook] = [_name_in_hooks(filed.plugin) for filed in found]
+    return order
 
 
 def register_plugin(module: Any, distribution: str) -> None:
@@ -379,6 +391,7 @@ def _remember(entry_point: EntryPoint, filed: _Filed) -> None:
     adds = {
         "folders": list(map(str, filed.offer.folders)),
         "subcommands": {name: [one.summary, one.function] for name, one in filed.offer.subcommands.items()},
+        "hooks": filed.offer.hooks,
     }
     known = cache.read()
     if known.get("offers") != offers or known.get("adds") != adds:
@@ -408,6 +421,7 @@ def _file_remembered(entry_point: EntryPoint) -> bool:
             filed.entries[-1][1].is_remembered = True
         filed.offer.folders = [folder for one in adds["folders"] if (folder := Path(one)).is_dir()]
         filed.offer.subcommands = {name: Subcommand(*map(str, one)) for name, one in adds["subcommands"].items()}
+        filed.offer.hooks = {hook: int(place) for hook, place in adds["hooks"].items() if hook in HOOKS}
     except (LabkerasError, TypeError, ValueError, KeyError, AttributeError):  # not of the form in which it is written
         _take_back(filed)
         return False

@@ -30,12 +30,14 @@ class Offer:
         components: kind → name → component, or its address.
         folders: of config files; they exist.
         subcommands: by name.
+        hooks: that it implements, without those that file components: -1 for one that is to be called first, 1 last.
         faults: what is wrong with the plugin, without keeping it from being used.
     """
 
     components: dict[str, dict[str, Any]] = field(default_factory=dict)
     folders: list[Path] = field(default_factory=list)
     subcommands: dict[str, Subcommand] = field(default_factory=dict)
+    hooks: dict[str, int] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 
 
@@ -67,7 +69,7 @@ def offer_of(module: Any, name: str) -> Offer:
     except pluggy.PluginValidationError as error:
         raise PluginError(_misspelt(module, str(error))) from error
     _check_no_wrappers(manager, module)
-    offer = Offer(faults=_unmarked(module))
+    offer = Offer(hooks=_implemented(manager), faults=_unmarked(module))
     for kind in KINDS:
         hook = f"labkeras_register_{kind}"
         offer.components[kind] = _mapping(hook, getattr(manager.hook, hook)())
@@ -84,6 +86,15 @@ def offer_of(module: Any, name: str) -> Offer:
                 f"{subcommand!r}"
             )
     return offer
+
+
+def _implemented(manager: pluggy.PluginManager) -> dict[str, int]:
+    return {
+        hook: one.trylast - one.tryfirst
+        for hook in HOOKS
+        if not hook.startswith("labkeras_register_")
+        for one in getattr(manager.hook, hook).get_hookimpls()
+    }
 
 
 def _mapping(hook: str, results: list[Any]) -> dict[str, Any]:
