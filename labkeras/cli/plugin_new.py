@@ -13,7 +13,7 @@ from string import Template
 
 from labkeras.errors import InvalidArgumentError
 from labkeras.naming import to_snake_case
-from labkeras.registry import CORE, registry_of
+from labkeras.registry import CORE, Entry, registry_of
 
 __all__ = ["main"]
 
@@ -52,10 +52,14 @@ _KINDS = (
     _Kind(
         "metric",
         "a metric for labels and probabilities",
-        "labkeras train experiment=digits_mlp metrics=[accuracy,{name}]",
+        "labkeras train experiment=digits_mlp 'metrics=[accuracy,{name}]'",
     ),
     _Kind("callback", "a callback", "labkeras train experiment=digits_mlp +callbacks.{name}.callback={name}"),
-    _Kind("dataset", "a data set", "labkeras train data={name}"),
+    _Kind(
+        "dataset",
+        "a data set",
+        "labkeras train data={name} 'model.input.shape=[2]' ~model.layers.scale model.layers.out.units=3",
+    ),
 )
 
 
@@ -153,7 +157,7 @@ def _component(bare: str, kind: _Kind, wanted: str) -> _Component:
     return _Component(kind, target, to_snake_case(target))
 
 
-def _entries_of_core(component: _Component) -> list[object]:
+def _entries_of_core(component: _Component) -> list[Entry]:
     registry = registry_of(component.kinds)
     registry.names()  # files the core's components
     return [entry for entry in registry.entries_named(component.name) if entry.provider == CORE]

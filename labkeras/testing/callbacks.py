@@ -188,6 +188,8 @@ def _data() -> tuple[Any, Any]:
 def _fitted(case: CallbackCase) -> list[Any]:
     x, y = _data()
     model = case.model()
-    model.fit(x, y, batch_size=8, epochs=2, verbose=0, callbacks=[case.made()], validation_data=(x, y))
+    arguments = {"batch_size": 8, "epochs": 2, "verbose": 0, "validation_data": (x, y)}
+    # A forked process cannot use a GPU.
+    model.fit(x, y, callbacks=[case.made()], trainer={"accelerator": "cpu"}, **arguments)
     weights: list[Any] = model.get_weights()
     return weights

@@ -239,7 +239,9 @@ def _trained(case: LayerCase, layer: Layer, batch_size: int) -> dict[str, np.nda
         # A mean, so that the steps stay small however large the output is.
         model = Model(placeholders, Dense(1, kernel_initializer=Constant(1 / flat.shape[-1]), name="head")(flat))
         model.compile(SGD(0.1), "mse")
-        model.fit(rows, np.arange(8.0)[:, None] / 8, batch_size=batch_size, epochs=2, shuffle=False, verbose=0)
+        arguments: dict[str, Any] = {"batch_size": batch_size, "epochs": 2, "shuffle": False, "verbose": 0}
+        # A forked process cannot use a GPU.
+        model.fit(rows, np.arange(8.0)[:, None] / 8, trainer={"accelerator": "cpu"}, **arguments)
     return {weight.path: weight.numpy() for weight in model.weights}
 
 

@@ -16,6 +16,8 @@ from labkeras.testing.properties import NotApplicable
 
 __all__ = ["free_port", "run_ranks"]
 
+_AFTER_GPU = "in combination with fork-based multiprocessing"  # torch's words
+
 
 def run_ranks(function: Callable[..., Any], *arguments: Any, count: int = 2, seconds: float = 60) -> list[Any]:
     """What `function(*arguments)` returns in each of several processes that have joined, as torchrun would start them.
@@ -55,6 +57,8 @@ def run_ranks(function: Callable[..., Any], *arguments: Any, count: int = 2, sec
                 process.kill()
                 process.join()
     faults = [text for is_fault, text in answers if is_fault]
+    if any(_AFTER_GPU in text for text in faults):
+        raise NotApplicable("autograd has worked on a GPU in this process, which cannot be forked after that")
     if faults:
         raise AssertionError("\n".join(faults))
     return [value for _, value in answers]
