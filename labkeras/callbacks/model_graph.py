@@ -7,7 +7,7 @@ from typing import Any
 
 from labkeras.serialization import serialize_keras_object
 
-__all__ = ["model_graph"]
+__all__ = ["as_operations", "model_graph"]
 
 # TensorBoard knows a graph of layers by the name of this plugin, and its format by the version.
 _PLUGIN = "graph_keras_model"
@@ -39,6 +39,26 @@ def model_graph(model: Any) -> Any:
     ):
         return None
     return _summary(json.dumps(_layer(config)))
+
+
+def as_operations(graph: Any) -> Any:
+    """A graph of layers once more, as the event of a graph of operations, each layer being one.
+
+    The Graphs tab opens with that kind, and says that it failed where there is none, until somebody asks for the other.
+
+    Args:
+        graph: what `model_graph` returned.
+
+    Returns:
+        An `Event`.
+    """
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.plugins.graph.keras_util import keras_model_to_graph_def
+
+    operations = keras_model_to_graph_def(json.loads(graph.value[0].tensor.string_val[0]))
+    for node in operations.node:
+        node.op = node.attr["keras_class"].s.decode()
+    return Event(graph_def=operations.SerializeToString())
 
 
 def _summary(text: str) -> Any:

@@ -23,7 +23,7 @@ from labkeras.callbacks.board_weights import write_weights
 from labkeras.callbacks.callback import Callback, Logs, Mode
 from labkeras.callbacks.learning_rates import learning_rate_logs
 from labkeras.callbacks.logs import python_logs
-from labkeras.callbacks.model_graph import model_graph
+from labkeras.callbacks.model_graph import as_operations, model_graph
 from labkeras.callbacks.processes import is_main_process
 from labkeras.errors import InvalidArgumentError
 from labkeras.ranges import Range
@@ -250,6 +250,9 @@ class TensorBoard(Callback):
             graph = model_graph(self.model)
             if graph is not None:
                 self.add_summary(graph, 0)
+                file = self._files.file("train")
+                if file is not None:
+                    file.add_event(as_operations(graph), 0)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         if self._profiler is not None:

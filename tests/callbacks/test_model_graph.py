@@ -70,6 +70,17 @@ def test_graph_is_written_to_the_training_run_where_tensorboard_looks(tmp_path: 
     assert list(events.PluginTagToContent("graph_keras_model")) == ["keras"]
 
 
+def test_the_tab_has_what_it_opens_with_a_graph_of_operations(tmp_path: Path) -> None:
+    callbacks = CallbackList([TensorBoard(tmp_path)], model=Described(functional()))
+    callbacks.on_train_begin()
+    callbacks.on_train_end()
+    events = EventAccumulator(str(tmp_path / "train"))
+    events.Reload()
+    nodes = {node.name: node for node in events.Graph().node}
+    assert nodes["net/x"].op == "Dense"
+    assert list(nodes["net/join"].input) == ["net/x", "net/inner/deep"]
+
+
 def test_write_graph_false_writes_none(tmp_path: Path) -> None:
     callbacks = CallbackList([TensorBoard(tmp_path, write_graph=False)], model=Described(functional()))
     callbacks.on_train_begin()

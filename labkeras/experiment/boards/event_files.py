@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from tensorboard.summary.writer.record_writer import masked_crc32c
+from labkeras.callbacks.event_file import masked_crc32c
 
 __all__ = ["EventFile", "event_files"]
 

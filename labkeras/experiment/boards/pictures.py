@@ -67,7 +67,7 @@ def _write_texts(board: TensorBoard, folder: RunDirectory, model: Any, step: int
         board.add_text("config", _code((folder.path / "config.yaml").read_text(encoding="utf-8"), "yaml"), step)
     with _left_out("the summary of the model"):
         lines: list[str] = []
-        model.summary(print_fn=lambda line, **_: lines.append(str(line)))
+        model.summary(print_fn=lines.append)
         board.add_text("summary", _code("\n".join(lines)), step)
 
 

@@ -352,7 +352,10 @@ def _session(job: _Job, overrides: Sequence[str]) -> HParams | None:
     folder, events = job.folder.path, Path(boards[0].log_dir)
     for path in events.glob("events.out.tfevents.*"):  # of the run before it was broken off
         path.unlink()
-    return HParams(events, f"{folder.parent.name}/{folder.name}", choices(job.config, overridden))
+    # TensorBoard shows some fifteen letters of it, and takes runs of one name for one.
+    is_trial = job.folder.is_trial
+    name = f"{folder.name} of {folder.parent.name}" if is_trial else f"{folder.parent.name}/{folder.name}"
+    return HParams(events, name, choices(job.config, overridden))
 
 
 def _scores(result: Mapping[str, Any]) -> dict[str, float]:

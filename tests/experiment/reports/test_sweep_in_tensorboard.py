@@ -28,7 +28,7 @@ def address(ledger: Ledger) -> Iterator[str]:
 
 
 def test_the_sweep_is_one_experiment_with_its_parameters_and_its_objective(address: str, ledger: Ledger) -> None:
-    answer_to(f"{address}/runs", lambda found: len(found) == 1 + 3 * 4)
+    answer_to(f"{address}/runs", lambda found: len(found) == 1 + 4 * 4)
     url = f"{address}/plugin/hparams"
     found = answer_to(f"{url}/experiment", lambda found: found.get("metricInfos"), {})
     infos = {info["name"]: info for info in found["hparamInfos"]}

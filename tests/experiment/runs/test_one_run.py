@@ -129,10 +129,10 @@ def test_training_and_validation_share_a_chart() -> None:
     assert scalars(folder / "tb")["test_accuracy"] == pytest.approx([result["test_accuracy"]])
 
 
-def test_event_files_lie_in_three_folders_and_nowhere_else() -> None:
+def test_event_files_lie_in_four_folders_and_nowhere_else() -> None:
     _, folder = quick_run()
     found = {str(path.parent.relative_to(folder)) for path in folder.rglob("events.out.tfevents.*")}
-    assert found == {"tb", "tb/train", "tb/validation"}
+    assert found == {"tb", "tb/train", "tb/validation", "tb/test"}
 
 
 def test_without_a_logger_there_are_no_event_files() -> None:

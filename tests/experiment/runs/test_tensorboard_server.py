@@ -26,8 +26,8 @@ def address(result: dict[str, Any]) -> Iterator[str]:
 
 
 def test_training_and_validation_are_two_runs_with_the_same_tags(address: str) -> None:
-    runs = answer_to(f"{address}/runs", lambda found: len(found) == 3)
-    assert sorted(runs) == ["tb", "tb/train", "tb/validation"]
+    runs = answer_to(f"{address}/runs", lambda found: len(found) == 4)
+    assert sorted(runs) == ["tb", "tb/test", "tb/train", "tb/validation"]
     tags = answer_to(f"{address}/plugin/scalars/tags", lambda found: len(found) == 3)
     for tag in ("epoch_loss", "epoch_accuracy"):
         assert tag in tags["tb/train"]
@@ -37,7 +37,7 @@ def test_training_and_validation_are_two_runs_with_the_same_tags(address: str) -
 
 
 def test_the_run_is_a_session_with_its_choices_and_results(address: str, result: dict[str, Any]) -> None:
-    answer_to(f"{address}/runs", lambda found: len(found) == 3)
+    answer_to(f"{address}/runs", lambda found: len(found) == 4)
     url = f"{address}/plugin/hparams"
     experiment = answer_to(f"{url}/experiment", lambda found: found.get("metricInfos"), {})
     assert "optimizer.learning_rate" in [info["name"] for info in experiment["hparamInfos"]]
