@@ -4,6 +4,8 @@ The functions import TensorBoard when they are called: it takes a while, and mos
 write any event files.
 """
 
+import copy
+import functools
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -61,16 +63,10 @@ def scalar_summary(values: Mapping[str, float]) -> Any:
 
 def histogram_summary(tag: str, buckets: np.ndarray) -> Any:
     """A summary of buckets, as `bucketed` returns them."""
-    from tensorboard.compat.proto.summary_pb2 import Summary
-    from tensorboard.compat.proto.tensor_pb2 import TensorProto
-    from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
-    from tensorboard.compat.proto.types_pb2 import DT_DOUBLE
-    from tensorboard.plugins.histogram.metadata import create_summary_metadata
-
-    shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in buckets.shape])
-    tensor = TensorProto(dtype=DT_DOUBLE, tensor_shape=shape, tensor_content=buckets.astype("<f8").tobytes())
-    metadata = create_summary_metadata(display_name=None, description=None)
-    return Summary(value=[Summary.Value(tag=tag, metadata=metadata, tensor=tensor)])
+    summary = copy.deepcopy(_empty_histogram())
+    summary.value[0].tag = tag
+    summary.value[0].tensor.tensor_content = buckets.astype("<f8").tobytes()
+    return summary
 
 
 def bucketed(values: Tensor) -> np.ndarray:
@@ -129,6 +125,21 @@ def text_summary(tag: str, text: str | Sequence[Sequence[str]]) -> Any:
     from tensorboard.plugins.text.summary_v2 import text_pb
 
     return text_pb(tag, text if isinstance(text, str) else np.array(text, dtype=object))
+
+
+@functools.cache
+def _empty_histogram() -> Any:
+    """All of a histogram's summary that is always the same, which takes longer to make than to copy."""
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.compat.proto.tensor_pb2 import TensorProto
+    from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+    from tensorboard.compat.proto.types_pb2 import DT_DOUBLE
+    from tensorboard.plugins.histogram.metadata import create_summary_metadata
+
+    shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in (_BUCKETS, 3)])
+    metadata = create_summary_metadata(display_name=None, description=None)
+    tensor = TensorProto(dtype=DT_DOUBLE, tensor_shape=shape)
+    return Summary(value=[Summary.Value(metadata=metadata, tensor=tensor)])
 
 
 def _bucketed_by_torch(flat: Tensor) -> np.ndarray:

@@ -19,9 +19,11 @@ from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher
 from torch import Tensor
 
 from labkeras.callbacks.callback import Mode
+from labkeras.callbacks.diagnostics import Diagnostics
 from labkeras.callbacks.history import History
 from labkeras.callbacks.processes import in_any_process
 from labkeras.callbacks.progbar_logger import ProgbarLogger
+from labkeras.callbacks.tensorboard import TensorBoard
 from labkeras.distribution import replicas
 from labkeras.distribution.replicas import Place
 from labkeras.nest import flatten, map_structure, pack
@@ -109,7 +111,7 @@ class JointLitModel(LitModel):
         listening = any(
             callback.needs_batch_hooks("train")
             for callback in self.callbacks.callbacks
-            if not isinstance(callback, ProgbarLogger | History)
+            if not isinstance(callback, ProgbarLogger | History | TensorBoard | Diagnostics)
         )
         self._ending: list[Tensor] = []
         _on_sigterm(self._note_end)
