@@ -1,13 +1,14 @@
 """ProgressBar: `45/45 ━━━━━━━━━━━━━━━━━━━━ 0s 3ms/step - loss: 0.1132`, redrawn in place.
 
-In a terminal or notebook the line is redrawn at most ten times a second; written to a file or pipe it appears once,
-when it is complete. There is no thread: the line is drawn by the calls of `update`, which cost nothing in between.
+In a terminal or notebook the line is redrawn, for `fit` at most ten times a second; written to a file or pipe it
+appears once, when it is complete. There is no thread: the line is drawn by the calls of `update`, which cost nothing in
+between.
 """
 
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,7 @@ from torch import Tensor
 
 from labkeras.callbacks.logs import python_logs
 
-__all__ = ["ProgressBar", "say"]
-
-_BAR_WIDTH = 20
-_SECONDS_BETWEEN_DRAWINGS = 0.1
+__all__ = ["ProgressBar", "end_line", "say"]
 
 # The bar whose unfinished line the cursor stands on, if there is one.
 _open_bar: "ProgressBar | None" = None
@@ -34,6 +32,8 @@ class ProgressBar:
         title: a line of its own above the bar, such as "Epoch 3/10"; in a file or pipe it begins the bar's line.
         bar: whether to draw a bar that is redrawn as the loop goes; else there is one line without a bar at the end.
         unit: what a step is called in "3ms/step".
+        width: characters of the bar.
+        interval: seconds between two drawings, at least.
 
     Example:
         >>> progress = ProgressBar(target=45, title="Epoch 3/10")
@@ -42,11 +42,21 @@ class ProgressBar:
         Epoch 3/10 - 45/45 ━━━━━━━━━━━━━━━━━━━━ ...s .../step - loss: 0.2500
     """
 
-    def __init__(self, target: int | None, title: str = "", bar: bool = True, unit: str = "step") -> None:
+    def __init__(
+        self,
+        target: int | None,
+        title: str = "",
+        bar: bool = True,
+        unit: str = "step",
+        width: int = 20,
+        interval: float = 0.1,
+    ) -> None:
         self.target = target
         self.title = title
         self.bar = bar
         self.unit = unit
+        self.width = width
+        self.interval = interval
         self.stream = sys.stdout
         self._live = _can_redraw(self.stream)
         self._console: Console | None = None
@@ -74,7 +84,7 @@ class ProgressBar:
         # The last step is always drawn: the line may stand there for the time that validation takes.
         if now >= self._next_drawing or (current == self.target and self._next_drawing < float("inf")):
             self._draw(self._line(current, logs, now, done=False))
-            self._next_drawing = now + _SECONDS_BETWEEN_DRAWINGS
+            self._next_drawing = now + self.interval
 
     def finish(self, current: int, logs: Mapping[str, Any] | None = None) -> None:
         """Writes the complete line, and ends it.
@@ -92,11 +102,25 @@ class ProgressBar:
         self._drawn_width = 0
         _open_bar = None
 
+    def expect(self, names: Iterable[str]) -> None:
+        """Losses and metrics are shown in this order, after those that are known already.
+
+        Args:
+            names: their names.
+        """
+        self._names += [name for name in names if name not in self._names]
+
     def clear(self) -> None:
         """Empties the line, so that something else can be written there; the next update draws it anew."""
         self.stream.write("\r" + " " * self._drawn_width + "\r")
         self._drawn_width = 0
         self._next_drawing = 0.0
+
+    def leave(self) -> None:
+        """Ends the line as it stands; an update would draw it anew below."""
+        self.stream.write("\n")
+        self.stream.flush()
+        self._drawn_width = 0
 
     def _draw(self, line: Text) -> None:
         global _open_bar
@@ -128,9 +152,9 @@ class ProgressBar:
             line.append(f"{current:7d}/Unknown")
             return
         sign = "━" if _can_write("━", self.stream) else "="
-        done = min(_BAR_WIDTH, int(_BAR_WIDTH * current / self.target))
+        done = min(self.width, int(self.width * current / self.target))
         line.append(self._count(current), "bold").append(" ")
-        line.append(sign * done, "green").append(sign * (_BAR_WIDTH - done), "white")
+        line.append(sign * done, "green").append(sign * (self.width - done), "white")
 
     def _count(self, current: int) -> str:
         target = str(self.target or current)
@@ -138,7 +162,7 @@ class ProgressBar:
 
     def _in_order(self, logs: dict[str, Any]) -> list[tuple[str, Any]]:
         """The logs in the order in which their names first came: those of training before those of validation."""
-        self._names += [name for name in logs if name not in self._names]
+        self.expect(logs)
         return [(name, logs[name]) for name in self._names if name in logs]
 
     def _seconds_per_step(self, current: int, now: float) -> float:
@@ -173,6 +197,14 @@ def say(message: str) -> None:
     """
     _clear_open_bar()
     print(message, flush=True)
+
+
+def end_line() -> None:
+    """Ends the line of a progress bar that was broken off in the middle, and leaves it to be read; else nothing."""
+    global _open_bar
+    if _open_bar is not None and _open_bar.stream is sys.stdout:
+        _open_bar.leave()
+    _open_bar = None
 
 
 def _clear_open_bar() -> None:
@@ -221,4 +253,5 @@ def _value(value: Any) -> str:
         value = float(np.mean(value.tolist()))
     if not isinstance(value, float):
         return str(value)
+    # Differs from Keras: in the line of `verbose=2` too, where it has -0.5 as -5.0000e-01.
     return f"{value:.4f}" if abs(value) > 1e-3 else f"{value:.4e}"

@@ -258,7 +258,8 @@ def _label(box: Box, shown: set[str]) -> str:
 
 def _title(operation: Any, with_name: bool) -> str:
     kind = kind_of(operation)
-    return f"{_bold(shown_name(operation))} ({html.escape(kind)})" if with_name else _bold(kind)
+    # Browsers leave a space out that a picture's text begins with.
+    return f"{_bold(shown_name(operation))}&#160;({html.escape(kind)})" if with_name else _bold(kind)
 
 
 def _cells(box: Box, shown: set[str]) -> list[str]:

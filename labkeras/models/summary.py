@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 from torch.nn.parameter import is_lazy
@@ -169,11 +169,10 @@ def _print(parts: list[Any], print_fn: Callable[[str], Any] | None) -> None:
         if not console.is_terminal and not console.is_jupyter:
             # In a file nothing is too wide.
             console.width = max(console.width, widest)
-        for part in parts:
-            console.print(part)
+        # As one: in a notebook each print is an output of its own.
+        console.print(Group(*parts))
         return
     plain = Console(highlight=False, force_terminal=False, force_jupyter=False, color_system=None, width=widest)
     with plain.capture() as capture:
-        for part in parts:
-            plain.print(part)
+        plain.print(Group(*parts))
     print_fn(capture.get())

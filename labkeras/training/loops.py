@@ -9,6 +9,7 @@ from torch.utils.data import Dataset
 
 from labkeras.callbacks.callback_list import CallbackList
 from labkeras.callbacks.history import History
+from labkeras.callbacks.progress import end_line
 from labkeras.errors import DataError, InvalidArgumentError
 from labkeras.nest import map_structure
 from labkeras.training.arrays import ArrayData, checked_classes, split
@@ -205,9 +206,12 @@ def lightning_module(model: Any, compiled: Compiled) -> Any:
 
 @contextlib.contextmanager
 def _closing(*sources: Batches | None) -> Iterator[None]:
-    """Ends what makes batches, however the run ends."""
+    """Ends what makes batches, and the line of a progress bar, however the run ends."""
     try:
         yield
+    except BaseException:
+        end_line()  # what is said next, as by Python of a Ctrl-C, begins a line
+        raise
     finally:
         for source in sources:
             if source is not None:

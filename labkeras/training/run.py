@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from labkeras.callbacks.callback_list import CallbackList
+from labkeras.callbacks.progress import end_line
 from labkeras.distribution.replicas import alone
 from labkeras.errors import InvalidArgumentError
 from labkeras.training.compiled import Compiled
@@ -147,9 +148,10 @@ class Run:
                 yield
             if luggage is not None:
                 luggage.unpack(module)
-        except SystemExit as leaving:
+        except BaseException as leaving:
+            end_line()
             # Lightning turns Ctrl-C into an exit of the process; whoever called `fit` may want to go on.
-            if isinstance(leaving.__context__, KeyboardInterrupt):
+            if isinstance(leaving, SystemExit) and isinstance(leaving.__context__, KeyboardInterrupt):
                 raise KeyboardInterrupt from None
             raise
         finally:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from labkeras.lazy import exports
 
 if TYPE_CHECKING:
+    from labkeras.callbacks.progbar import Progbar as Progbar
     from labkeras.models.plotting import model_to_dot as model_to_dot
     from labkeras.models.plotting import plot_model as plot_model
     from labkeras.random import set_random_seed as set_random_seed

@@ -8,10 +8,11 @@ import keras
 import pytest
 import torch
 
-from labkeras import config
+from labkeras import callbacks, config, layers, models
 from labkeras.callbacks import CallbackList, LambdaCallback, ModelCheckpoint, ProgbarLogger, progress
 from labkeras.callbacks.progress import ProgressBar, say
 from tests.helpers.fake_model import FakeModel, run_fit
+from tests.helpers.processes import ROOT, run_python
 
 
 class Terminal:
@@ -317,3 +318,105 @@ def test_pycharm_counts_as_redrawing(monkeypatch: pytest.MonkeyPatch, clock: Any
     monkeypatch.setitem(os.environ, "PYCHARM_HOSTED", "1")
     ProgressBar(target=2).update(1, {})
     assert "1/2" in without_colours(stream.getvalue())
+
+
+def small_model() -> Any:
+    model = models.Sequential([layers.Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+class Raises(callbacks.Callback):
+    def __init__(self, error: type[BaseException]) -> None:
+        super().__init__()
+        self.error = error
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if batch == 1:
+            raise self.error
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.on_train_batch_end(batch)
+
+    def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.on_train_batch_end(batch)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+@pytest.mark.parametrize("trainer", [None, {"accelerator": "cpu"}])
+@pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
+def test_broken_off_run_leaves_the_cursor_on_a_new_line(
+    method: str, trainer: Any, error: type[BaseException], terminal: Terminal
+) -> None:
+    data = (torch.ones(12, 2),) if method == "predict" else (torch.ones(12, 2), torch.ones(12, 1))
+    with pytest.raises(error):
+        getattr(small_model(), method)(*data, batch_size=4, verbose=1, callbacks=[Raises(error)], trainer=trainer)
+    text = terminal.take()
+    assert text.endswith("\n")
+    assert screen(text)[0].startswith("1/3 ━")
+    # Nothing of the old line is cleared or drawn over.
+    ProgressBar(target=2).update(1)
+    assert terminal.take().startswith("\x1b[1m1/2")
+
+
+def test_evaluation_by_a_callback_does_not_break_the_line(terminal: Terminal) -> None:
+    class Looks(callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.model.predict(torch.ones(4, 2), verbose=0)
+
+    small_model().fit(torch.ones(12, 2), torch.ones(12, 1), batch_size=4, verbose=1, callbacks=[Looks()])
+    rows = screen(terminal.take())
+    assert len(rows) == 2
+    assert rows[0].startswith("3/3 ━")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Lightning's gloo runs elsewhere")
+@pytest.mark.parametrize(
+    ("verbose", "line"), [(1, r"5/5 ━{20} \d+s \d+.?s/step"), (2, r"5/5 - \d+s - \d+.?s/step"), (0, None)]
+)
+def test_two_processes_write_one_line_an_epoch(verbose: int, line: str | None, tmp_path: Any) -> None:
+    (tmp_path / "run.py").write_text(
+        f"""if __name__ == "__main__":
+    import torch
+    from labkeras import layers, models
+    model = models.Sequential([layers.Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    trainer = {{"accelerator": "cpu", "devices": 2, "strategy": "ddp_fork"}}
+    x, y = torch.ones(40, 2), torch.ones(40, 1)
+    model.fit(x, y, 4, epochs=2, verbose={verbose}, validation_data=(x, y), trainer=trainer)
+    model.evaluate(x, y, 4, verbose={verbose}, trainer=trainer)
+    model.predict(x, 4, verbose={verbose}, trainer=trainer)
+"""
+    )
+    done = run_python(tmp_path, "run.py")
+    assert done.returncode == 0, done.stderr
+    wanted = []
+    if line is not None:
+        fitted = rf"{line} - loss: \S+ - val_loss: \S+"
+        wanted = [f"Epoch 1/2 - {fitted}", f"Epoch 2/2 - {fitted}", rf"{line} - loss: \S+", line]
+    rows = done.stdout.splitlines()
+    assert len(rows) == len(wanted), done.stdout
+    assert all(re.fullmatch(pattern, row) for pattern, row in zip(wanted, rows, strict=True)), rows
+
+
+@pytest.mark.slow
+def test_real_notebook_shows_each_epoch_on_one_line_and_the_model_as_a_table(tmp_path: Any) -> None:
+    nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed")
+    nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed")
+    pytest.importorskip("ipykernel", reason="ipykernel is not installed")
+    cells = [
+        "import torch; from labkeras import layers, models, utils",
+        "model = models.Sequential([layers.Input((2,)), layers.Dense(1)]); model.compile('sgd', 'mse')",
+        "history = model.fit(torch.ones(40, 2), torch.ones(40, 1), 4, epochs=2)",
+        "model",
+        "model.summary()",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(ROOT)}}).execute()
+    outputs = [cell.outputs for cell in notebook.cells]
+    rows = screen("".join(output.text for output in outputs[2] if output.name == "stdout"))
+    assert [row.split(" ")[0] for row in rows] == ["Epoch", "10/10", "Epoch", "10/10", ""]
+    assert [sorted(output.data) for output in outputs[3]] == [["text/html", "text/plain"]]
+    assert len(outputs[4]) == 1
+    assert "Total params" in outputs[4][0].data["text/html"]

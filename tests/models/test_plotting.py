@@ -34,7 +34,7 @@ UNBUILT = {"unbuilt", "subclassed"}
 
 def words(label: str) -> tuple[str, ...]:
     """What is written in a node's label, without the markup."""
-    return tuple(html.unescape(part) for part in re.split(r"<[^>]*>", label[1:-1]) if part)
+    return tuple(html.unescape(part).replace("\u00a0", " ") for part in re.split(r"<[^>]*>", label[1:-1]) if part)
 
 
 def facts(graph: Any, within: tuple[str, ...] = ()) -> tuple[set[Any], set[tuple[str, str]]]:
