@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 # Two test processes on a small machine must not fight over its cores.
@@ -11,9 +10,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from absl import logging as absl_logging
-
-from labkeras import config, dtypes, naming
-from labkeras.random import set_random_seed
 
 # Keras and TensorBoard bring absl. When Hydra sets up logging, absl's handler closes the stream that it was made with,
 # unless that is the process's own: here it would be pytest's.
@@ -26,12 +22,5 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 @pytest.fixture(autouse=True)
-def _fresh_globals() -> Iterator[None]:
+def _fresh_globals(fresh_labkeras: None) -> None:
     """Names, seeds and global settings as in a new process."""
-    naming.clear_names()
-    set_random_seed(0)
-    yield
-    config.set_floatx("float32")
-    config.set_epsilon(1e-7)
-    config.set_image_data_format("channels_last")
-    dtypes.set_dtype_policy(None)

@@ -95,7 +95,7 @@ def _all_checked(plugin: Found, console: Console) -> Iterator[_Checked]:
 
 def _started(kind: str, entry: Entry, said: Any) -> _Checked:
     try:
-        return _Checked(kind, entry.name, looked=case_of(kind, entry.load(), said))
+        return _Checked(kind, entry.name, looked=case_of(kind, entry.name, entry.load(), said))
     except LabkerasError as error:
         return _Checked(kind, entry.name, fault=str(error))
 

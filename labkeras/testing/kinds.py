@@ -48,11 +48,12 @@ class Looked:
     skip: tuple[str, ...] = ()
 
 
-def case_of(kind: str, target: Any, said: Mapping[str, Any]) -> Looked:
+def case_of(kind: str, name: str, target: Any, said: Mapping[str, Any]) -> Looked:
     """How a component is looked at.
 
     Args:
         kind: its kind, in the plural.
+        name: that it goes by.
         target: the class or function.
         said: what the plugin says of it: arguments of the kind's check.
 
@@ -74,7 +75,7 @@ def case_of(kind: str, target: Any, said: Mapping[str, Any]) -> Looked:
     if missing and properties is not _OF_SOURCES:
         raise PluginError(
             f"it has no default for {', '.join(map(repr, missing))}. Say in the plugin's module how it is made: "
-            f'{DECLARATION} = {{"{kind}/…": {{"arguments": {{"{missing[0]}": …}}}}}}'
+            f'{DECLARATION} = {{"{kind}/{name}": {{"arguments": {{"{missing[0]}": …}}}}}}'
         )
     return Looked(properties, case, skip)
 

@@ -1,12 +1,17 @@
-"""GatedDense: its formula, its config, its errors."""
+"""GatedDense: what every layer has, its formula, its errors."""
 
 import pytest
 import torch
 from torch.testing import assert_close
 
 from labkeras.errors import InvalidArgumentError
-from labkeras.serialization import deserialize_keras_object, serialize_keras_object
+from labkeras.testing import check_layer
 from labkeras_example.gated_dense import GatedDense
+
+
+@pytest.mark.parametrize("shape", [(2, 5), (2, 4, 5)])
+def test_it_has_what_every_layer_has(shape: tuple[int, ...]) -> None:
+    check_layer(GatedDense, {"units": 3, "gate_activation": "tanh"}, input_shape=shape)
 
 
 def test_it_is_a_linear_map_times_a_gate() -> None:
@@ -16,16 +21,7 @@ def test_it_is_a_linear_map_times_a_gate() -> None:
     assert_close(outputs, (inputs @ layer.kernel + layer.bias) * gate)
 
 
-def test_a_config_makes_an_equal_layer() -> None:
-    layer = GatedDense(3, gate_activation="tanh", name="gated")
-    config = serialize_keras_object(layer)
-    assert config["registered_name"] == "labkeras-example>GatedDense"
-    restored = deserialize_keras_object(config, kind="layers")
-    assert isinstance(restored, GatedDense)
-    assert restored.get_config() == layer.get_config()
-
-
 @pytest.mark.parametrize("units", [0, -1, 2.5, "3"])
 def test_it_names_the_bad_units(units: object) -> None:
     with pytest.raises(InvalidArgumentError, match=rf"positive integer\. Received: units={units!r}"):
-        GatedDense(units)  # type: ignore[arg-type]
+        GatedDense(units)

@@ -1,17 +1,22 @@
-"""GeneralizedCrossentropy: its formula, its limit, its config, its errors."""
+"""GeneralizedCrossentropy: what every loss has, its formula, its limit, its errors."""
 
 import pytest
 import torch
 from torch.testing import assert_close
 
 from labkeras.errors import InvalidArgumentError
-from labkeras.losses import SparseCategoricalCrossentropy, deserialize, serialize
+from labkeras.losses import SparseCategoricalCrossentropy
+from labkeras.testing import check_loss
 from labkeras_example.generalized_crossentropy import GeneralizedCrossentropy
 
 
 @pytest.fixture
 def predictions() -> torch.Tensor:
     return torch.softmax(torch.randn(6, 4), -1)
+
+
+def test_it_has_what_every_loss_has() -> None:
+    check_loss(GeneralizedCrossentropy, {"q": 0.5}, y_true=[0, 1, 2, 3, 0, 1])
 
 
 def test_at_one_it_is_the_absolute_error(predictions: torch.Tensor) -> None:
@@ -24,13 +29,6 @@ def test_towards_zero_it_is_cross_entropy(predictions: torch.Tensor) -> None:
     labels = torch.tensor([[0], [1], [2], [3], [0], [1]])
     near_zero = GeneralizedCrossentropy(q=1e-3, dtype="float64")(labels, predictions)
     assert_close(near_zero.float(), SparseCategoricalCrossentropy()(labels, predictions), rtol=1e-2, atol=1e-2)
-
-
-def test_a_config_makes_an_equal_loss() -> None:
-    loss = GeneralizedCrossentropy(q=0.5)
-    config = serialize(loss)
-    assert config["registered_name"] == "labkeras-example>GeneralizedCrossentropy"
-    assert deserialize(config).get_config() == loss.get_config()
 
 
 @pytest.mark.parametrize("q", [0, -0.5, 1.5])

@@ -1,28 +1,29 @@
-"""Installed, the plugin needs no import."""
+"""The plugin as a whole: labkeras finds what it offers."""
 
-from importlib.metadata import entry_points
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-import labkeras.layers
-import labkeras.losses
-from labkeras.plugins.manager import plugins
-from labkeras.registry import layers, losses
+import labkeras_example
+from labkeras.registry import registry_of
+from labkeras.serialization import serialize_keras_object
 from labkeras_example.gated_dense import GatedDense
-from labkeras_example.generalized_crossentropy import GeneralizedCrossentropy
 
-pytestmark = pytest.mark.skipif(
-    not [found for found in entry_points(group="labkeras") if found.name == "example"],
-    reason="the plugin is not installed: pip install -e plugins/labkeras-example",
-)
-
-
-def test_labkeras_finds_it() -> None:
-    assert "labkeras-example" in [plugin.distribution for plugin in plugins()]
+OFFERED = [
+    ("layers", "gated_dense"),
+    ("losses", "generalized_crossentropy"),
+]
 
 
-def test_its_components_are_found_by_name() -> None:
-    assert layers.get("gated_dense") is GatedDense
-    assert layers.get("labkeras-example/GatedDense") is GatedDense
-    assert losses.entry("generalized_crossentropy").provider == "labkeras-example"
-    assert isinstance(labkeras.losses.get("generalized_crossentropy"), GeneralizedCrossentropy)
+@pytest.mark.parametrize(("kind", "name"), OFFERED)
+def test_labkeras_finds_what_the_plugin_offers(
+    kind: str, name: str, labkeras_plugin: Callable[[Any, str], str]
+) -> None:
+    distribution = labkeras_plugin(labkeras_example, "labkeras-example")
+    assert registry_of(kind).entry(f"{distribution}/{name}").load()
+
+
+def test_a_config_names_the_distribution(labkeras_plugin: Callable[[Any, str], str]) -> None:
+    labkeras_plugin(labkeras_example, "labkeras-example")
+    assert serialize_keras_object(GatedDense(3))["registered_name"] == "labkeras-example>GatedDense"

@@ -35,6 +35,7 @@ class GatedDense(Layer):
             raise InvalidArgumentError(f"`units` must be a positive integer. Received: units={units!r}")
         self.units = units
         self.gate_activation = activations.get(gate_activation)
+        self.supports_masking = True  # a step of the input is a step of the output
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         shape = (input_shape[-1], self.units)
@@ -45,7 +46,8 @@ class GatedDense(Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         gate = self.gate_activation(inputs @ self.gate_kernel + self.gate_bias)
-        return (inputs @ self.kernel + self.bias) * gate
+        outputs: Tensor = (inputs @ self.kernel + self.bias) * gate
+        return outputs
 
     def get_config(self) -> dict[str, Any]:
         own = {"units": self.units, "gate_activation": activations.serialize(self.gate_activation)}
