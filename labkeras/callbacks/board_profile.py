@@ -6,6 +6,8 @@ import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from torch._C._autograd import _profiler_enabled
+
 from labkeras.callbacks.layer_profile import LayerProfile
 from labkeras.errors import InvalidArgumentError
 
@@ -98,12 +100,12 @@ class StepProfiler:
 
 
 def _started(model: Any) -> LayerProfile | None:
-    profile = LayerProfile(model)
-    try:
-        profile.start()
-    except RuntimeError as error:  # somebody else's profiler runs: not worth a training run
-        warnings.warn(f"TensorBoard gets no profile, as torch's profiler does not start: {error}", stacklevel=2)
+    if _profiler_enabled():
+        # Starting a second one would end the first.
+        warnings.warn("TensorBoard gets no profile, as a profiler of torch's runs already.", stacklevel=2)
         return None
+    profile = LayerProfile(model)
+    profile.start()
     return profile
 
 

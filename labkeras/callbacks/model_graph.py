@@ -81,6 +81,7 @@ def _layer(layer: Mapping[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {"name": config.get("name") or layer.get("name"), "dtype": _dtype(config.get("dtype"))}
     if config.get("layers"):
         kept["layers"] = [_layer(inner) for inner in config["layers"]]
+        _look_into_models(kept["layers"])
         for end in ("input_layers", "output_layers"):
             if config.get(end):
                 kept[end] = [list(history) for history in _histories(config[end])]
@@ -91,6 +92,29 @@ def _layer(layer: Mapping[str, Any]) -> dict[str, Any]:
         arguments = [history for node in layer["inbound_nodes"] for history in _tensors(node)]
         result["inbound_nodes"] = [{"args": [{"config": {"keras_history": list(history)}} for history in arguments]}]
     return result
+
+
+def _look_into_models(layers: list[dict[str, Any]]) -> None:
+    """Has layers that use what a model returns come after the layer in it that made it.
+
+    TensorBoard does so itself, but not if that is a model again, or what uses it is one.
+    """
+    by_name = {layer["config"]["name"]: layer for layer in layers}
+    for layer in layers:
+        for node in layer.get("inbound_nodes", ()):
+            for argument in node["args"]:
+                argument["config"]["keras_history"] = _maker(by_name, argument["config"]["keras_history"])
+
+
+def _maker(by_name: Mapping[str, dict[str, Any]], history: list[Any]) -> list[Any]:
+    name, _, index = history
+    config = by_name[name]["config"] if name in by_name else {}
+    if not config.get("layers"):
+        return history
+    inner = {layer["config"]["name"]: layer for layer in config["layers"]}
+    ends = config.get("output_layers") or [[config["layers"][-1]["config"]["name"], 0, 0]]
+    maker = _maker(inner, ends[min(index, len(ends) - 1)])
+    return [f"{name}/{maker[0]}", 0, 0]
 
 
 def _dtype(dtype: Any) -> str | None:

@@ -4,9 +4,11 @@ from typing import Any
 
 import keras
 import pytest
+import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.graph.keras_util import keras_model_to_graph_def
 
+import labkeras
 from labkeras.callbacks import CallbackList, TensorBoard
 from labkeras.callbacks.model_graph import model_graph
 from tests.helpers.fake_model import FakeModel
@@ -58,6 +60,49 @@ def test_sequential_model_is_a_chain() -> None:
     layers = [keras.Input((4,)), keras.layers.Dense(3, name="first"), keras.layers.Dense(2, name="second")]
     found = edges(Described(keras.Sequential(layers, name="chain")))
     assert found["chain/second"] == ["chain/first"]
+
+
+def test_a_model_of_ours_with_all_that_graphs_may_have() -> None:
+    a, b = labkeras.Input((4,), name="a"), labkeras.Input((4,), name="b")
+    shared = labkeras.layers.Dense(4, name="shared")
+    port = labkeras.Input((4,), name="port")
+    ends = [labkeras.layers.Dense(3, name=name)(port) for name in ("left", "right")]
+    two = labkeras.Model(port, ends, name="two")
+    deepest = labkeras.Sequential([labkeras.Input((3,)), labkeras.layers.Dense(3, name="deepest")], name="in_deep")
+    deep = labkeras.Sequential([labkeras.Input((3,)), deepest], name="deep")
+    left, right = two(shared(a))
+    joined = torch.cat([deep(left), right * 2.0, shared(b)], dim=1)
+    attended = labkeras.layers.Reshape((5, 2), name="rows")(joined)
+    attended = labkeras.layers.MultiHeadAttention(2, 4, name="attention")(attended, attended)
+    found = edges(labkeras.Model({"a": a, "b": b}, {"y": attended, "left": left}, name="net"))
+    assert found["net/shared"] == ["net/a", "net/b"]
+    assert found["net/two/port"] == ["net/shared"]
+    assert found["net/two/left"] == found["net/two/right"] == ["net/two/port"]
+    [multiply] = [name for name in found if "multiply" in name]
+    assert found[multiply] == ["net/two/right"]
+    [concatenate] = [name for name in found if "concatenate" in name]
+    assert found[concatenate] == ["net/deep/in_deep/deepest", multiply, "net/shared"]
+    assert set(found["net/attention"]) == {"net/rows"}
+
+
+def test_models_that_follow_models_follow_the_layers_in_them() -> None:
+    port = labkeras.Input((3,), name="port")
+    ends = [labkeras.layers.Dense(3, name=name)(port) for name in ("left", "right")]
+    two = labkeras.Model(port, ends, name="two")
+    last_port = labkeras.Input((3,), name="last_port")
+    last = labkeras.Model(last_port, labkeras.layers.Dense(1, name="end")(last_port), name="last")
+    inputs = labkeras.Input((3,), name="inputs")
+    found = edges(labkeras.Model(inputs, last(two(inputs)[1]), name="net"))
+    assert found["net/two/port"] == ["net/inputs"]
+    assert found["net/last/last_port"] == ["net/two/right"]
+
+
+def test_a_sequential_model_of_ours_before_and_after_it_is_built() -> None:
+    model = labkeras.Sequential([labkeras.layers.Dense(3, name="one"), labkeras.layers.Dense(2, name="two")], name="s")
+    assert edges(model)["s/two"] == ["s/one"]
+    model.build((None, 4))
+    assert edges(model)["s/two"] == ["s/one"]
+    assert len(edges(model)["s/one"]) == 1
 
 
 def test_graph_is_written_to_the_training_run_where_tensorboard_looks(tmp_path: Path) -> None:
