@@ -3,12 +3,13 @@
 from typing import Any
 
 from labkeras.callbacks.callback import Callback, Logs
+from labkeras.callbacks.history_chart import history_html
 
 __all__ = ["History"]
 
 
 class History(Callback):
-    """Keeps the logs of every epoch; `fit` adds one by itself and returns it.
+    """Keeps the logs of every epoch; `fit` adds one by itself and returns it. A notebook shows it as charts.
 
     Attributes:
         history: name of a loss or metric → its values, one an epoch.
@@ -35,6 +36,9 @@ class History(Callback):
             self.history.setdefault(name, []).append(value)
         if self.model is not None:
             self.model.history = self
+
+    def _repr_html_(self) -> str:
+        return history_html(self.history, self.epoch)
 
     def state_dict(self) -> dict[str, Any]:
         return {"epoch": self.epoch, "history": self.history}

@@ -62,8 +62,7 @@ def model_with_odd_names() -> Any:
 
 @pytest.fixture(autouse=True)
 def _names_from_the_beginning() -> None:
-    keras.utils.clear_session()
-    labkeras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
 
 
 @pytest.mark.parametrize("options", [{}, EVERYTHING, {"show_layer_names": False, "show_shapes": True}])
