@@ -1,7 +1,7 @@
 """check_callback: that a callback does what every callback does."""
 
 import inspect
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,15 +26,16 @@ _ROWS, _EPOCHS = 32, 3
 
 @dataclass(frozen=True)
 class CallbackCase(Component):
-    """A callback class, how to make it, and whether its settings let it end training."""
+    """A callback class, how to make it, and what the model that is trained with it measures."""
 
     kind: str = "callbacks"
+    metrics: Sequence[Any] = ("accuracy",)
 
     def model(self) -> Any:
         """A small classifier, compiled; with the same weights each time."""
         torch.manual_seed(0)
         model = Sequential([Dense(8, activation="relu"), Dense(3, activation="softmax")])
-        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=list(self.metrics))
         return model
 
 
@@ -156,13 +157,18 @@ CALLBACK_PROPERTIES = named(
 
 
 def check_callback(
-    cls: type[Callback], arguments: Mapping[str, Any] | None = None, *, skip: Collection[str] = ()
+    cls: type[Callback],
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    metrics: Sequence[Any] = ("accuracy",),
+    skip: Collection[str] = (),
 ) -> None:
     """Checks that a callback does what every callback does: hooks, fit and evaluate, state, several processes.
 
     Args:
         cls: the callback's class.
         arguments: what it is made with.
+        metrics: those that it needs, as for `compile`; their names.
         skip: names of properties that the callback cannot have; `CALLBACK_PROPERTIES` has them all.
 
     Raises:
@@ -173,12 +179,14 @@ def check_callback(
         >>> from labkeras.callbacks import TerminateOnNaN
         >>> check_callback(TerminateOnNaN, skip=("processes",))
     """
-    checked(CALLBACK_PROPERTIES, callback_case(cls, arguments), skip)
+    checked(CALLBACK_PROPERTIES, callback_case(cls, arguments, metrics), skip)
 
 
-def callback_case(cls: type[Callback], arguments: Mapping[str, Any] | None = None) -> CallbackCase:
+def callback_case(
+    cls: type[Callback], arguments: Mapping[str, Any] | None = None, metrics: Sequence[Any] = ("accuracy",)
+) -> CallbackCase:
     """What the properties look at; takes what `check_callback` takes."""
-    return CallbackCase(cls, dict(arguments or {}), "callbacks")
+    return CallbackCase(cls, dict(arguments or {}), "callbacks", metrics)
 
 
 def _data() -> tuple[Any, Any]:
