@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from rich.console import Console
@@ -126,7 +126,8 @@ class ProgressBar:
         global _open_bar
         if _is_terminal(self.stream):
             # "\r" returns to the start of a row, so the line must not go over into a second one while it is redrawn.
-            line.truncate(max(1, self._get_console().width - 1), overflow="ellipsis")
+            overflow: Literal["ellipsis", "crop"] = "ellipsis" if _can_write("…", self.stream) else "crop"
+            line.truncate(max(1, self._get_console().width - 1), overflow=overflow)
         width = line.cell_len
         self._write(line.append(" " * max(0, self._drawn_width - width)), restart=self._drawn_width > 0)
         self._drawn_width = width
@@ -151,10 +152,12 @@ class ProgressBar:
         if not self.target:
             line.append(f"{current:7d}/Unknown")
             return
-        sign = "━" if _can_write("━", self.stream) else "="
+        sign, light = ("━", "─") if _can_write("━─", self.stream) else ("=", "-")
+        # Differs from Keras: where there are no colours, as with NO_COLOR, the part that is done differs by its sign.
+        rest = light if self._live and self._get_console().no_color else sign
         done = min(self.width, int(self.width * current / self.target))
         line.append(self._count(current), "bold").append(" ")
-        line.append(sign * done, "green").append(sign * (self.width - done), "white")
+        line.append(sign * done, "green").append(rest * (self.width - done), "white")
 
     def _count(self, current: int) -> str:
         target = str(self.target or current)

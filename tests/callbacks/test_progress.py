@@ -220,6 +220,29 @@ def test_only_terminals_that_can_move_the_cursor_are_redrawn(
     assert bool(stream.getvalue()) == drawn
 
 
+@pytest.mark.parametrize(("encoding", "line"), [("utf-8", "━" * 10 + "─" * 10), ("ascii", "=" * 10 + "-" * 10)])
+def test_without_colours_the_part_that_is_done_can_be_told(
+    encoding: str, line: str, clock: Any, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setenv("NO_COLOR", "1")
+    ProgressBar(target=2).update(1)
+    stream.seek(0)
+    assert line in without_colours(stream.read())
+
+
+def test_narrow_terminal_without_the_ellipsis_cuts_the_line(
+    clock: Any, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setenv("COLUMNS", "30")
+    ProgressBar(target=3).update(1, {"loss": 0.5})
+    stream.seek(0)
+    assert len(without_colours(stream.read())) == 29
+
+
 def test_stream_without_that_character_gets_another(clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", stream)
