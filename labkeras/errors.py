@@ -13,7 +13,7 @@
     │   └── AmbiguousComponentError            two distributions provide this name
     ├── SerializationError (ValueError)        an object cannot be written as, or made from, a config
     │   └── FileFormatError                    a file is damaged, incomplete or not what it should be
-    ├── MissingDependencyError (ImportError)    something optional is not installed that was asked for
+    ├── MissingDependencyError (ImportError)   something optional is not installed that was asked for
     ├── ConfigError (ValueError)               faults of a run's configuration, all of them
     ├── RunDirectoryError (OSError)            a run directory cannot be made or belongs to somebody else
     │   └── CheckpointError                    a checkpoint could not be written; the one before it is whole

@@ -8,7 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from labkeras.errors import InvalidArgumentError, MissingDependencyError, NotBuiltError, UnsupportedArgumentError
+from labkeras.errors import (
+    InvalidArgumentError,
+    InvalidTypeError,
+    MissingDependencyError,
+    NotBuiltError,
+    UnsupportedArgumentError,
+)
 from labkeras.files import atomic_write
 from labkeras.graph.input import InputLayer
 from labkeras.models.diagram import Box, Diagram, diagram_of
@@ -176,9 +182,11 @@ def draw(source: str, suffix: str, seconds: float | None = None) -> bytes:
 
 
 def _check(model: Any, rankdir: str, dpi: float) -> None:
-    if not getattr(model, "built", False):
+    if not hasattr(model, "built") or isinstance(model, type):
+        raise InvalidTypeError(f"`model` must be a model of labkeras. Received: model={model!r}")
+    if not model.built:
         raise NotBuiltError(
-            f"model {getattr(model, 'name', model)!r} is not built, so what it consists of is not known. Call it on "
+            f"model {model.name!r} is not built, so what it consists of is not known. Call it on "
             "data, or its `build` with a shape, before it is drawn. Received: a model with built=False"
         )
     if rankdir not in _DIRECTIONS:

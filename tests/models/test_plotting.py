@@ -10,7 +10,13 @@ import pytest
 import torch
 
 import labkeras
-from labkeras.errors import InvalidArgumentError, MissingDependencyError, NotBuiltError, UnsupportedArgumentError
+from labkeras.errors import (
+    InvalidArgumentError,
+    InvalidTypeError,
+    MissingDependencyError,
+    NotBuiltError,
+    UnsupportedArgumentError,
+)
 from labkeras.layers import Dense
 from labkeras.models import plotting
 from labkeras.utils import model_to_dot, plot_model
@@ -219,6 +225,12 @@ def test_bad_options_are_named(
 ) -> None:
     with pytest.raises(error, match=message):
         function(ZOO["mlp"](labkeras), **options)
+
+
+@pytest.mark.parametrize("model", [torch.nn.Linear(2, 1), labkeras.Sequential, "model.keras"])
+def test_what_is_no_model_is_named(model: Any) -> None:
+    with pytest.raises(InvalidTypeError, match=r"a model of labkeras. Received: model="):
+        model_to_dot(model)
 
 
 def test_layer_range_of_none_is_taken_as_by_keras() -> None:
