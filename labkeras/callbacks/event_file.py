@@ -22,6 +22,8 @@ _POLYNOMIAL = 0x82F63B78
 _ALL_ONES = 0xFFFFFFFF
 # How many bytes are taken at a time; the tables take 1 KB for each.
 _BLOCK = 512
+# Fewer than so many are quicker taken one by one.
+_FEW = 128
 _numbers = itertools.count()
 
 
@@ -102,8 +104,13 @@ def _packed_sum(data: bytes) -> bytes:
 
 def _crc32c(data: bytes) -> int:
     """CRC-32C is linear: that of a block is the exclusive or of what each of its bytes comes to, in its place."""
-    tables = _tables()
     crc = _ALL_ONES
+    if len(data) < _FEW:
+        table = _table()
+        for byte in data:
+            crc = table[(crc ^ byte) & 0xFF] ^ (crc >> 8)
+        return crc ^ _ALL_ONES
+    tables = _tables()
     for start in range(0, len(data), _BLOCK):
         block = np.frombuffer(data[start : start + _BLOCK], np.uint8).copy()
         head = min(4, len(block))
@@ -115,13 +122,20 @@ def _crc32c(data: bytes) -> int:
 
 
 @functools.cache
-def _tables() -> np.ndarray:
-    """For each number of bytes that follow, and each byte, what it comes to: (512, 256)."""
+def _table() -> list[int]:
+    """What a byte comes to, if none follows."""
     first: np.ndarray = np.arange(256, dtype=np.uint32)
     for _ in range(8):
         first = (first >> 1) ^ np.where(first & 1, np.uint32(_POLYNOMIAL), np.uint32(0))
+    numbers: list[int] = first.tolist()
+    return numbers
+
+
+@functools.cache
+def _tables() -> np.ndarray:
+    """The same for each number of bytes that follow: (512, 256)."""
     tables = np.empty((_BLOCK, 256), np.uint32)
-    tables[0] = first
+    tables[0] = first = np.array(_table(), np.uint32)
     for place in range(1, _BLOCK):
         tables[place] = first[tables[place - 1] & 0xFF] ^ (tables[place - 1] >> 8)
     return tables
