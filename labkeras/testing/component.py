@@ -63,8 +63,8 @@ def docstring(case: Component) -> None:
     Write one as in the example plugin: what it computes in one sentence, then `Args:` with a line `name: what it is,
     its unit and range.` for each argument.
     """
-    own = not inspect.isclass(case.cls) or "__doc__" in vars(case.cls)
-    text = inspect.getdoc(case.cls) if own else None
+    # Its own, without that of a base.
+    text = None if case.cls.__doc__ is None else inspect.cleandoc(case.cls.__doc__)
     name = case.cls.__name__
     expect(text and text.strip(), f"the docstring of {name}", expected="a sentence", received=f"__doc__={text!r}")
     first = str(text).strip().split("\n\n")[0]

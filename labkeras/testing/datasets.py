@@ -82,9 +82,16 @@ def global_random_numbers(case: DatasetCase) -> None:
 
     Use `np.random.default_rng(seed)`, or a `torch.Generator`, and no `np.random.seed` or `torch.manual_seed`.
     """
-    before = repr(np.random.get_state()), torch.get_rng_state()
-    case.made()
-    after = repr(np.random.get_state()), torch.get_rng_state()
+    kept = np.random.get_state()
+    try:
+        # A state that no seed of the function's gives.
+        np.random.seed(987_654_321)
+        torch.manual_seed(987_654_321)
+        before = repr(np.random.get_state()), torch.get_rng_state()
+        case.made()
+        after = repr(np.random.get_state()), torch.get_rng_state()
+    finally:
+        np.random.set_state(kept)
     same = {"numpy": before[0] == after[0], "torch": torch.equal(before[1], after[1])}
     moved = [name for name, unmoved in same.items() if not unmoved]
     expect(not moved, "global random numbers", expected="as they were", received=f"moved={moved}")

@@ -185,6 +185,11 @@ def schedule(case: OptimizerCase) -> None:
         _step(by_hand, others)
         for one, other in zip(weights, others, strict=True):
             assert_same(one.detach(), other.detach(), f"{one.name!r} after step {index + 1}")
+    constant, unscheduled = case.with_weights(learning_rate=0.1)
+    for _ in range(4):
+        _step(constant, unscheduled)
+    differ = any(not torch.equal(a.detach(), b.detach()) for a, b in zip(weights, unscheduled, strict=True))
+    expect(differ, "four steps at falling rates", expected="other than at a constant one", received=f"{differ=}")
     again = case.cls.from_config(scheduled.get_config())
     rate = again.get_config()["learning_rate"]
     expect(isinstance(rate, dict), "learning_rate of from_config(config)", expected="the schedule", received=repr(rate))

@@ -55,6 +55,7 @@ def test_a_plugin_is_listed_with_what_it_adds(folder: Path) -> None:
             "distribution": "good-plugin",
             "version": "1.2",
             "name": "it",
+            "local": False,
             "components": {"layers": ["lazy", "zigzag"]},
         }
     ]
