@@ -22,6 +22,7 @@ from labkeras_ssm.parallel_rnn import ParallelRNN
 from labkeras_ssm.systems import (
     DISCRETIZATIONS,
     INITIALIZATIONS,
+    Powers,
     causal_convolution,
     discretize,
     powers,
@@ -175,7 +176,7 @@ class S4DCell(Layer):
         aligned = None if mask is None else align(driven, mask, at_end=True)
         driven = driven if aligned is None else aligned.values
         begun = None if states is None else self._modes(states[0], system)
-        past = _Past(driven, begun, aligned, powers(system.factor, system.logarithm, _steps_of(driven)))
+        past = _Past(driven, begun, aligned, Powers.of(system.factor, system.logarithm, driven.shape[1]))
         values = _all_steps(past, system) if all_outputs else _last_step(past, system)
         outputs = self._mix(values, projected.dtype)
         if aligned is not None and mask is not None:
@@ -372,23 +373,22 @@ class _Past(NamedTuple):
         driven: (batch, steps, units), zero in steps that do not count.
         begun: the modes before it: (batch, units, modes); None if they are zero.
         aligned: which steps count; None if all do.
-        powers: (steps, units, modes), what is left of a mode after so many steps, from 0 on.
+        powers: what is left of a mode after so many steps.
     """
 
     driven: Tensor
     begun: Tensor | None
     aligned: Aligned | None
-    powers: Tensor
+    powers: Powers
 
 
 def _all_steps(past: _Past, system: _System) -> Tensor:
     """The outputs of all steps: (batch, steps, units)."""
-    values = causal_convolution(past.driven, _kernel(past, system)) + system.skip * past.driven
+    kernel = past.powers.responses(system.readout * system.drive)
+    values = causal_convolution(past.driven, kernel) + system.skip * past.driven
     if past.begun is None:
         return values
-    weights = system.readout * system.factor
-    echo = torch.einsum("tun,bun->btun", past.powers * weights, past.begun)
-    rest = _real_sum(echo)
+    rest = past.powers.responses(system.readout * system.factor * past.begun)
     if past.aligned is not None:  # the k-th step that counts is not the k-th of the aligned sequence
         places = torch.arange(rest.shape[1], device=rest.device) - past.aligned.starts.unsqueeze(1)
         rest = rest.gather(1, places.clamp(min=0).unsqueeze(-1).expand_as(rest))
@@ -397,8 +397,8 @@ def _all_steps(past: _Past, system: _System) -> Tensor:
 
 def _last_step(past: _Past, system: _System) -> Tensor:
     """The output of the last step: (batch, units)."""
-    values = torch.einsum("btu,tu->bu", past.driven, _kernel(past, system).flip(0))
-    values = values + system.skip * past.driven[:, -1]
+    kernel = past.powers.responses(system.readout * system.drive)
+    values = torch.einsum("btu,tu->bu", past.driven, kernel.flip(0)) + system.skip * past.driven[:, -1]
     if past.begun is None:
         return values
     return values + _real_sum(system.readout * _faded(past, system) * past.begun)
@@ -406,20 +406,8 @@ def _last_step(past: _Past, system: _System) -> Tensor:
 
 def _last_modes(past: _Past, system: _System) -> Tensor:
     """The modes after the last step: (batch, units, modes)."""
-    driven = past.driven.to(past.powers.dtype)
-    modes = torch.einsum("btu,tun->bun", driven, past.powers.flip(0)) * system.drive
+    modes = past.powers.gathered(past.driven) * system.drive
     return modes if past.begun is None else modes + _faded(past, system) * past.begun
-
-
-def _kernel(past: _Past, system: _System) -> Tensor:
-    """What an input of 1 gives in the steps after it: (steps, units)."""
-    weights = system.readout * system.drive
-    if not weights.is_complex():
-        return torch.einsum("tun,un->tu", past.powers, weights)
-    # The real part alone, in half the work.
-    return torch.einsum("tun,un->tu", past.powers.real, weights.real) - torch.einsum(
-        "tun,un->tu", past.powers.imag, weights.imag
-    )
 
 
 def _faded(past: _Past, system: _System) -> Tensor:
@@ -429,10 +417,6 @@ def _faded(past: _Past, system: _System) -> Tensor:
     else:
         steps = past.aligned.counts
     return powers(system.factor, system.logarithm, steps.to(system.skip.dtype))
-
-
-def _steps_of(driven: Tensor) -> Tensor:
-    return torch.arange(driven.shape[1], device=driven.device, dtype=driven.dtype)
 
 
 def _real_sum(modes: Tensor) -> Tensor:

@@ -56,16 +56,45 @@ class _LinearScan(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         factors, result = ctx.saved_tensors
-        # What reaches h_t is its own gradient and, by the factor of the next step, what reaches h_{t+1}.
+        reaching: Tensor = _ReturningScan.apply(factors, gradient)  # type: ignore[no-untyped-call]  # torch's
+        return _times_before(reaching, result), reaching
+
+
+class _ReturningScan(torch.autograd.Function):
+    """`g_t = gradients_t + factors_{t+1} · g_{t+1}` from the end on: what reaches `h_t` by all that comes after it."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(factors: Tensor, gradients: Tensor) -> Tensor:
+        if _is_wide(gradients):
+            return _by_steps_returning(factors, gradients)
         following = torch.cat([factors[:, 1:], torch.zeros_like(factors[:, :1])], 1)
-        reaching = linear_scan(following.flip(1), gradient.flip(1)).flip(1)
-        before = torch.cat([torch.zeros_like(result[:, :1]), result[:, :-1]], 1)
-        return reaching * before, reaching
+        return _by_halves(following.flip(1), gradients.flip(1)).flip(1)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.save_for_backward(inputs[0], output)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        factors, result = ctx.saved_tensors
+        reaching = linear_scan(factors, gradient)
+        return _times_before(result, reaching), reaching
+
+
+def _times_before(values: Tensor, others: Tensor) -> Tensor:
+    """`values_t · others_{t-1}`; zero in the first step."""
+    return torch.cat([torch.zeros_like(values[:, :1]), values[:, 1:] * others[:, :-1]], 1)
 
 
 def _scan(factors: Tensor, inputs: Tensor) -> Tensor:
-    is_wide = inputs[:, 0].numel() >= _WIDE and inputs.device.type == "cpu" and not torch.compiler.is_compiling()
-    return _by_steps(factors, inputs) if is_wide else _by_halves(factors, inputs)
+    return _by_steps(factors, inputs) if _is_wide(inputs) else _by_halves(factors, inputs)
+
+
+def _is_wide(inputs: Tensor) -> bool:
+    is_for_steps = inputs.device.type == "cpu" and not torch.compiler.is_compiling()
+    return is_for_steps and inputs[:, 0].numel() >= _WIDE
 
 
 def _by_steps(factors: Tensor, inputs: Tensor) -> Tensor:
@@ -76,10 +105,18 @@ def _by_steps(factors: Tensor, inputs: Tensor) -> Tensor:
     return torch.stack(states, 1)
 
 
+def _by_steps_returning(factors: Tensor, gradients: Tensor) -> Tensor:
+    state, states = gradients[:, -1], [gradients[:, -1]]
+    for factor, one in zip(factors.unbind(1)[:0:-1], gradients.unbind(1)[-2::-1], strict=True):
+        state = torch.addcmul(one, factor, state)
+        states.append(state)
+    return torch.stack(states[::-1], 1)
+
+
 def _by_halves(factors: Tensor, inputs: Tensor) -> Tensor:
     steps = inputs.shape[1]
     if steps == 1:
-        return inputs
+        return inputs.clone()  # torch wants a result to be another tensor than what goes in
     half = steps // 2
     even_factors, odd_factors = factors[:, 0::2], factors[:, 1::2]
     even_inputs, odd_inputs = inputs[:, 0::2], inputs[:, 1::2]

@@ -42,9 +42,10 @@ def selective_scan(
         output: (batch, steps, units), and (batch, units, modes)
     """
     parts, state = [], start_BUN
-    for part in _parts(inputs_BTU, a_UN):
-        rows = [one[:, part] for one in (inputs_BTU, dt_BTU, entry_BTN, exit_BTN)]
-        outputs, state = _again_for_gradient(_scanned, part, inputs_BTU, (*rows, a_UN, state))
+    length = _length_of_parts(inputs_BTU, a_UN)
+    # By `split`, whose gradient is put together once; that of each slice would be as long as the sequence.
+    for rows in zip(*(one.split(length, 1) for one in (inputs_BTU, dt_BTU, entry_BTN, exit_BTN)), strict=True):
+        outputs, state = _again_for_gradient(_scanned, length < inputs_BTU.shape[1], *rows, a_UN, state)
         parts.append(outputs)
     assert state is not None
     return (parts[0] if len(parts) == 1 else torch.cat(parts, 1)), state
@@ -64,9 +65,9 @@ def selective_state(inputs_BTU: Tensor, dt_BTU: Tensor, a_UN: Tensor, entry_BTN:
     following = torch.cat([dt_BTU[:, 1:], torch.zeros_like(dt_BTU[:, :1])], 1)
     left_BTU = following.flip(1).cumsum(1).flip(1)
     total: Any = 0
-    for part in _parts(inputs_BTU, a_UN):
-        rows = [one[:, part] for one in (inputs_BTU * dt_BTU, left_BTU, entry_BTN)]
-        total = total + _again_for_gradient(_left, part, inputs_BTU, (*rows, a_UN))
+    length = _length_of_parts(inputs_BTU, a_UN)
+    for rows in zip(*(one.split(length, 1) for one in (inputs_BTU * dt_BTU, left_BTU, entry_BTN)), strict=True):
+        total = total + _again_for_gradient(_left, length < inputs_BTU.shape[1], *rows, a_UN)
     if start_BUN is None:
         return total  # type: ignore[no-any-return]  # a tensor by now
     return total + torch.exp(dt_BTU.sum(1).unsqueeze(-1) * a_UN) * start_BUN  # type: ignore[no-any-return]  # likewise
@@ -88,18 +89,15 @@ def _left(driven_BTU: Tensor, left_BTU: Tensor, entry_BTN: Tensor, a_UN: Tensor)
     return (weights * driven_BTU.unsqueeze(-1) * entry_BTN.unsqueeze(2)).sum(1)
 
 
-def _parts(inputs_BTU: Tensor, a_UN: Tensor) -> list[slice]:
-    """The steps that are worked on together; all of them for a compiler, which does its own planning."""
+def _length_of_parts(inputs_BTU: Tensor, a_UN: Tensor) -> int:
+    """How many steps are worked on together; all of them for a compiler, which does its own planning."""
     batch, steps, _ = inputs_BTU.shape
     wanted = _AT_ONCE.get(inputs_BTU.device.type, _AT_ONCE_ELSEWHERE) // max(batch * a_UN.numel(), 1)
-    length = steps if torch.compiler.is_compiling() else min(max(wanted, 16), steps)
-    return [slice(start, start + length) for start in range(0, steps, max(length, 1))]
+    return steps if torch.compiler.is_compiling() else min(max(wanted, 16), steps)
 
 
-def _again_for_gradient(
-    function: Callable[..., Any], part: slice, inputs_BTU: Tensor, arguments: tuple[Tensor | None, ...]
-) -> Any:
+def _again_for_gradient(function: Callable[..., Any], is_part: bool, *arguments: Tensor | None) -> Any:
     """Runs a function; where it takes only a part of the steps, its intermediate values are made again, not kept."""
-    if part.stop - part.start >= inputs_BTU.shape[1] or not torch.is_grad_enabled():
+    if not is_part or not torch.is_grad_enabled():
         return function(*arguments)
     return checkpoint(function, *arguments, use_reentrant=False, preserve_rng_state=False)

@@ -5,11 +5,21 @@ and `C` matter by their product alone. Letters in names of tensors: B batch, T s
 """
 
 import math
+from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["DISCRETIZATIONS", "INITIALIZATIONS", "causal_convolution", "discretize", "powers", "start_modes"]
+__all__ = [
+    "DISCRETIZATIONS",
+    "INITIALIZATIONS",
+    "Powers",
+    "causal_convolution",
+    "discretize",
+    "powers",
+    "start_modes",
+]
 
 INITIALIZATIONS = ("lin", "inv", "real")
 DISCRETIZATIONS = ("zoh", "bilinear")
@@ -77,6 +87,59 @@ def powers(factor: Tensor, logarithm: Tensor | None, exponents: Tensor) -> Tenso
     return torch.pow(factor, times) if logarithm is None else torch.exp(logarithm * times)
 
 
+class Powers(NamedTuple):
+    """`Ā` to the powers 0, 1, …, T - 1, as products: that to i · L + j is `coarse_i · fine_j`.
+
+    With L = √T these are 2√T powers in place of T, and what is summed over the modes becomes a product of matrices.
+
+    Args:
+        fine: (L, units, modes).
+        coarse: (T / L, rounded up; units, modes).
+        steps: T.
+    """
+
+    fine: Tensor
+    coarse: Tensor
+    steps: int
+
+    @classmethod
+    def of(cls, factor: Tensor, logarithm: Tensor | None, steps: int) -> "Powers":
+        """For so many steps.
+
+        Args:
+            factor, logarithm: as of `powers`.
+            steps: at least 1.
+        """
+        length = math.isqrt(steps - 1) + 1
+        dtype = factor.real.dtype if factor.is_complex() else factor.dtype
+        places = torch.arange(length, device=factor.device, dtype=dtype)
+        rows = torch.arange(-(-steps // length), device=factor.device, dtype=dtype) * length
+        return cls(powers(factor, logarithm, places), powers(factor, logarithm, rows), steps)
+
+    def responses(self, weights: Tensor) -> Tensor:
+        """`Re Σ_n weights_n Ā_n^t` for each step.
+
+        Shapes:
+            weights: (…, units, modes)
+            output: (…, steps, units)
+        """
+        rows = self.coarse.transpose(0, 1) * weights.unsqueeze(-2)
+        columns = self.fine.permute(1, 2, 0)
+        # Of complex numbers the real part of the product, in half its work.
+        is_real = not weights.is_complex()
+        table = rows @ columns if is_real else rows.real @ columns.real - rows.imag @ columns.imag
+        return table.flatten(-2)[..., : self.steps].transpose(-1, -2)
+
+    def gathered(self, inputs_BTU: Tensor) -> Tensor:
+        """`Σ_t Ā^(T - 1 - t) inputs_t`: (batch, units, modes)."""
+        rows, length = len(self.coarse), len(self.fine)
+        # The last step first; what is missing to a full table comes before the sequence, and is zero.
+        latest = F.pad(inputs_BTU.flip(1), (0, 0, 0, rows * length - self.steps))
+        table = latest.reshape(-1, rows, length, latest.shape[-1]).permute(0, 3, 1, 2)  # batch, units, rows, columns
+        sums = table.to(self.fine.dtype) @ self.fine.transpose(0, 1)
+        return (sums * self.coarse.transpose(0, 1)).sum(-2)
+
+
 def causal_convolution(inputs_BTU: Tensor, kernel_TU: Tensor) -> Tensor:
     """`y_k = Σ_j kernel_j · inputs_{k-j}` of each unit, by Fourier transforms: T log T in place of T².
 
@@ -88,9 +151,10 @@ def causal_convolution(inputs_BTU: Tensor, kernel_TU: Tensor) -> Tensor:
     steps = inputs_BTU.shape[1]
     # Twice as long, so that the end does not come round to the beginning; even, which the inverse takes for granted.
     length = 2 * steps
-    product = torch.fft.rfft(inputs_BTU, length, dim=1) * torch.fft.rfft(kernel_TU, length, dim=0)
-    outputs: Tensor = torch.fft.irfft(product, length, dim=1)
-    return outputs[:, :steps]
+    # Side by side in memory, steps are transformed in half the time.
+    inputs, kernel = inputs_BTU.transpose(1, 2).contiguous(), kernel_TU.t().contiguous()
+    outputs: Tensor = torch.fft.irfft(torch.fft.rfft(inputs, length) * torch.fft.rfft(kernel, length), length)
+    return outputs[..., :steps].transpose(1, 2)
 
 
 def _expm1(z: Tensor) -> Tensor:
