@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["NAMED", "Choice", "add_to_choice", "chosen_words", "split_words"]
+__all__ = ["Choice", "NAMED", "add_to_choice", "chosen_words", "split_words"]
 
 NAMED = "LABKERAS_PLUGINS"
 """The environment variable that names plugins."""
