@@ -276,7 +276,7 @@ class TensorBoard(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         if self.write_steps_per_second:
-            self._iterations_before = self._iterations()
+            self._iterations_before = self._iterations() or 0
             self._epoch_start = time.perf_counter()
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
@@ -297,8 +297,9 @@ class TensorBoard(Callback):
         self._write("train", "batch_{}", values, self._batch)
 
     def on_test_end(self, logs: Logs | None = None) -> None:
-        if hasattr(getattr(self.model, "optimizer", None), "iterations"):
-            self._write("validation", "evaluation_{}_vs_iterations", logs or {}, self._iterations())
+        iterations = self._iterations()
+        if iterations is not None:
+            self._write("validation", "evaluation_{}_vs_iterations", logs or {}, iterations)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if not is_main_process():
@@ -319,7 +320,7 @@ class TensorBoard(Callback):
         training |= self._learning_rates()
         if self.write_steps_per_second:
             seconds = time.perf_counter() - self._epoch_start
-            training["steps_per_second"] = (self._iterations() - self._iterations_before) / seconds
+            training["steps_per_second"] = ((self._iterations() or 0) - self._iterations_before) / seconds
         self._write("train", "epoch_{}", training, epoch)
         self._write("validation", "epoch_{}", validation, epoch)
         if not self._has_layout:
@@ -329,14 +330,17 @@ class TensorBoard(Callback):
                 writer.add_custom_scalars(custom_layout({**metric_charts([*training, *validation]), **self._charts}))
 
     def _learning_rates(self) -> dict[str, float]:
-        optimizer = getattr(self.model, "optimizer", None)
-        has_rate = hasattr(optimizer, "learning_rate") or hasattr(optimizer, "optimizers")
-        return learning_rate_logs(self.model) if has_rate else {}
+        try:
+            return learning_rate_logs(self.model)
+        except AttributeError:  # without an optimizer, or one of another kind
+            return {}
 
-    def _iterations(self) -> int:
-        optimizer = self.model.optimizer
-        # The same, but not as a tensor.
-        return int(optimizer.updates_done() if hasattr(optimizer, "updates_done") else optimizer.iterations)
+    def _iterations(self) -> int | None:
+        """The number of optimizer steps; None if nobody counts."""
+        optimizer: Any = getattr(self.model, "optimizer", None)
+        if hasattr(optimizer, "updates_done"):
+            return int(optimizer.updates_done())  # the same, but not as a tensor, which takes longer than all the rest
+        return int(optimizer.iterations) if hasattr(optimizer, "iterations") else None
 
     def _write(self, part: Part, tag: str, values: Mapping[str, Any], step: int) -> None:
         if not values or not is_main_process():
