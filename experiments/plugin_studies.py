@@ -57,9 +57,13 @@ def write(plugin: str, name: str, ledger: Ledger | None = None) -> None:
         write_runs(folder / "experiments" / f"{name}.csv", ledger, study)
     made = iter(study.tables(read_runs(folder / "experiments", f"{name}.csv")))
     readme = folder / "README.md"
-    between = re.compile(rf"(?<=<!-- {name} -->\n).*?(?=<!-- end -->)", re.DOTALL)
-    text = between.sub(lambda _: f"\n{next(made)}\n\n", readme.read_text(encoding="utf-8"))
-    readme.write_text(text, encoding="utf-8")
+    place = re.compile(rf"<!-- {name} -->\n.*?<!-- end -->", re.DOTALL)
+    text = readme.read_text(encoding="utf-8")
+    readme.write_text(place.sub(lambda _: _marked(name, next(made)), text), encoding="utf-8")
+
+
+def _marked(name: str, table: str) -> str:
+    return f"<!-- {name} -->\n\n{table}\n\n<!-- end -->"
 
 
 def _run(plugin: str, name: str) -> Ledger:
