@@ -55,9 +55,15 @@ def as_operations(graph: Any) -> Any:
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.plugins.graph.keras_util import keras_model_to_graph_def
 
-    operations = keras_model_to_graph_def(json.loads(graph.value[0].tensor.string_val[0]))
+    model = json.loads(graph.value[0].tensor.string_val[0])
+    operations = keras_model_to_graph_def(model)
+    scope = f"{model['config']['name']}/"  # in which all would be one box, closed at first
     for node in operations.node:
         node.op = node.attr["keras_class"].s.decode()
+        node.name = node.name.removeprefix(scope)
+        inputs = [name.removeprefix(scope) for name in node.input]
+        del node.input[:]
+        node.input.extend(inputs)
     return Event(graph_def=operations.SerializeToString())
 
 

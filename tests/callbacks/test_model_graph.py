@@ -122,8 +122,8 @@ def test_the_tab_has_what_it_opens_with_a_graph_of_operations(tmp_path: Path) ->
     events = EventAccumulator(str(tmp_path / "train"))
     events.Reload()
     nodes = {node.name: node for node in events.Graph().node}
-    assert nodes["net/x"].op == "Dense"
-    assert list(nodes["net/join"].input) == ["net/x", "net/inner/deep"]
+    assert nodes["x"].op == "Dense"
+    assert list(nodes["join"].input) == ["x", "inner/deep"]
 
 
 def test_write_graph_false_writes_none(tmp_path: Path) -> None:

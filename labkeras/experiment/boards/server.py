@@ -2,13 +2,13 @@
 
 import contextlib
 import io
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import absl.logging
-from tensorboard import default, program
 
 from labkeras.errors import InvalidArgumentError
 
@@ -28,6 +28,7 @@ def serving(folder: Path, host: str = "127.0.0.1", port: int | None = None, *, o
     Raises:
         InvalidArgumentError: if the host is none of this machine's, or the port is in use.
     """
+    default, program = _tensorboard()
     servers: list[Any] = []
 
     def make_server(app: Any, flags: Any) -> Any:
@@ -52,6 +53,14 @@ def serving(folder: Path, host: str = "127.0.0.1", port: int | None = None, *, o
         handle = getattr(getattr(board, "_ingester", None), "_stdin_handle", None)
         if handle is not None:
             handle.close()
+
+
+def _tensorboard() -> tuple[Any, Any]:
+    """TensorBoard's modules, which take a while to import, and warn of what they are made of."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from tensorboard import default, program
+    return default, program
 
 
 # The reader in Python, before the server answers: what it has then is all that there is.
