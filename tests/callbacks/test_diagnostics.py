@@ -1,3 +1,5 @@
+import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,11 @@ import labkeras
 from labkeras import layers, models, optimizers, registry
 from labkeras.callbacks import BackupAndRestore, Callback, Diagnostics, TensorBoard
 from labkeras.callbacks.board_summaries import bucketed
+from labkeras.distribution import DeviceMesh, LayoutMap, ModelParallel
 from labkeras.errors import InvalidArgumentError
 from tests.helpers.event_files import scalars, tags_of, tensors
 from tests.helpers.interrupted_run import InterruptionError, dies_at
+from tests.helpers.processes import run_ranks
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(24, 6, 6, 1)).astype("float32")
@@ -335,3 +339,43 @@ def test_other_processes_need_no_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.distributed, "get_rank", lambda: 1)
     assert not Diagnostics().needs_batch_hooks("train")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+def test_of_several_processes_the_first_writes_the_gradients_of_all(tmp_path: Path) -> None:
+    def train(folder: Path, batch_size: int) -> Any:
+        model = made()
+        model.layers[5].rate = 0.0
+        listed = [TensorBoard(folder), Diagnostics(every=2, **EVERYTHING)]
+        model.fit(X, Y, epochs=2, batch_size=batch_size, shuffle=False, verbose=0, callbacks=listed)
+
+    run_ranks(train, tmp_path / "two", 4)
+    train(tmp_path / "one", 8)
+    two, one = (scalars(tmp_path / name / "train") for name in ("two", "one"))
+    assert sorted(two) == sorted(one)
+    for tag in (tag for tag in one if tag.startswith(("gradient_norm", "update_ratio"))):
+        assert two[tag] == [(step, pytest.approx(value, rel=1e-4)) for step, value in one[tag]]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+@pytest.mark.parametrize(
+    ("shape", "axes"), [((2,), ("batch", None)), ((1, 2), (None, "model"))], ids=["fsdp", "tensor"]
+)
+def test_of_split_weights_it_says_that_it_cannot_look(shape: Any, axes: Any, tmp_path: Path) -> None:
+    def train() -> list[str]:
+        layout = LayoutMap(DeviceMesh(shape, ["batch", "model"][: len(shape)], ["cpu:0", "cpu:1"]))
+        layout[".*out.*kernel"] = axes
+        labkeras.distribution.set_distribution(ModelParallel(layout_map=layout))
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            fit(made(), tmp_path, epochs=1, **EVERYTHING)
+        return [str(one.message) for one in said if "weights are split" in str(one.message)]
+
+    first, second = run_ranks(train)
+    assert len(first) == 1
+    assert second == []
+    assert not any("gradient" in tag for tag in scalars(tmp_path / "train"))
