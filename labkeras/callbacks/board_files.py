@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from labkeras.callbacks.event_file import EventFile
 from labkeras.callbacks.processes import is_main_process
@@ -46,7 +46,7 @@ class EventFiles:
         if not is_main_process():
             return None
         if part not in self._open:
-            self._open[part] = EventFile(self.folder(part))
+            self._open[part] = _opened(self.folder(part))
         return self._open[part]
 
     def writer(self, part: Part) -> "SummaryWriter | None":
@@ -89,3 +89,12 @@ class EventFiles:
             return []
         found = [path for part in _PARTS for path in Path(self._log_dir, part).glob(_PATTERN)]
         return [(path.relative_to(self._log_dir).as_posix(), path) for path in sorted(found)]
+
+
+def _opened(folder: str) -> Any:
+    if "://" not in folder:
+        return EventFile(folder)
+    # In a store such as s3://, to which TensorBoard's own writer knows the way.
+    from torch.utils.tensorboard import FileWriter  # here, because it takes a while to import
+
+    return FileWriter(folder)

@@ -52,3 +52,12 @@ def test_writer_of_torchs_writes_into_the_same_file(tmp_path: Path) -> None:
     assert tags_of(tmp_path / "train", "text") == ["text/text_summary"]
     assert len(list((tmp_path / "train").iterdir())) == 1
     board.close()
+
+
+def test_a_store_is_left_to_tensorboards_writer() -> None:
+    fsspec = pytest.importorskip("fsspec")
+    board = TensorBoard("memory://runs")
+    board.add_scalar("x", 1.0, 0)
+    board.close()
+    [path] = fsspec.filesystem("memory").ls("/runs/train", detail=False)
+    assert "tfevents" in path
