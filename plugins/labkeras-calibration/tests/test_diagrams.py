@@ -95,7 +95,7 @@ def test_bins_of_equal_mass_lie_where_their_confidences_are() -> None:
 
 
 def test_without_the_metric_it_says_what_is_missing() -> None:
-    with pytest.raises(InvalidArgumentError, match="metrics=.'expected_calibration_error'.*accuracy"):
+    with pytest.raises(InvalidArgumentError, match=r"metrics=.'expected_calibration_error'.*accuracy"):
         network(metrics=["accuracy"]).fit(
             DATA, LABELS, verbose=0, validation_split=0.25, callbacks=[ReliabilityDiagram()]
         )

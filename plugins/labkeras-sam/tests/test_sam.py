@@ -1,6 +1,5 @@
 """SAM: the closed form on a quadratic, a loop written by hand, and all that training does around a step."""
 
-import contextlib
 import copy
 from collections.abc import Callable
 from pathlib import Path
@@ -12,26 +11,16 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-import labkeras_sam
 from labkeras import Input, Model, callbacks, layers, optimizers
 from labkeras.errors import InvalidArgumentError
 from labkeras.models import Sequential
 from labkeras.optimizers import SGD, Adam, LossScaleOptimizer
-from labkeras.plugins.manager import register_plugin
 from labkeras.random import set_random_seed
 from labkeras.testing import check_optimizer
 from labkeras_sam.sam import SAM
 
-
 LIGHTNINGS = {"gradient_clip_val": 1e9}
 """Arguments for a Trainer that has Lightning do the steps."""
-
-
-@pytest.fixture(autouse=True, scope="module")
-def plugin() -> None:
-    """Filed as if it were installed, where it is not."""
-    with contextlib.suppress(ValueError):  # it is there already
-        register_plugin(labkeras_sam, "labkeras-sam")
 
 
 @pytest.mark.slow
