@@ -1,10 +1,11 @@
-"""What running experiments costs: the start of commands, a sweep, the check of a grid, a ledger.
+"""What running experiments costs: the start of commands, a sweep, the check of a grid, a ledger, event files.
 
     python experiments/running/figures.py                  all figures, as a table
     python experiments/running/figures.py sweep --rounds 5
     python experiments/running/figures.py --write          also into figures.csv and the README
 
-By the clock, each process on one thread of one core; each figure is the median of its rounds.
+By the clock, each process on one thread of one core, and training with and without event files by the processor's
+time; each figure is the median of its rounds.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
 HERE = Path(__file__).parent
@@ -36,6 +38,18 @@ GRID = [
     "seed=range(10)",
 ]
 TRIALS = 10_000
+WATCHED = {
+    "digits_mlp": ["experiment=digits_mlp"],
+    "digits_cnn": ["experiment=digits_cnn"],
+    "residual_cnn of 64 filters": [
+        "experiment=digits_cnn",
+        "model=residual_cnn",
+        "model.nodes.stem.filters=64",
+        "model.nodes.block.nodes.conv1.filters=64",
+        "model.nodes.block.nodes.conv2.filters=64",
+        "fit.epochs=2",
+    ],
+}
 
 Figure = Callable[[int], list[Row]]
 
@@ -103,6 +117,49 @@ def ledger(rounds: int) -> list[Row]:
     return [value_row("opening a ledger of 10,000 trials, seconds", "< 2", seconds)]
 
 
+def watching(rounds: int) -> list[Row]:
+    """Training with the event files of `logger=tensorboard` against training without any."""
+    from labkeras.models.model import Model
+
+    spent = 0.0
+    fit = Model.fit
+
+    def timed(*arguments: Any, **options: Any) -> Any:
+        nonlocal spent
+        begin = time.process_time()
+        try:
+            return fit(*arguments, **options)
+        finally:
+            spent += time.process_time() - begin
+
+    Model.fit = timed  # type: ignore[method-assign]  # of a run its training, not its start
+    try:
+        return [
+            ratio_row(
+                f"training {name}, with event files : without",
+                "≤ 1.03",
+                interleaved(_trained([*words]), _trained([*words, "logger=none"]), rounds, clock=lambda: spent),
+            )
+            for name, words in WATCHED.items()
+        ]
+    finally:
+        Model.fit = fit  # type: ignore[method-assign]
+
+
+def _trained(words: list[str]) -> Callable[[], None]:
+    from labkeras.experiment.config.composition import compose
+    from labkeras.experiment.runs.one_run import run
+
+    overrides = [*words, "trainer=cpu", "fit.verbose=0", "pictures=null"]
+    config = compose(overrides)
+
+    def train() -> None:
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+            run(config, overrides, Path(folder) / "run")
+
+    return train
+
+
 def _command_seconds(line: str) -> float:
     begin = time.perf_counter()
     subprocess.run([sys.executable, "-m", "labkeras", *line.split()], check=True, stdout=subprocess.DEVNULL)
@@ -136,7 +193,7 @@ def _write_ledger(folder: Path) -> None:
     writer.close()
 
 
-FIGURES: dict[str, Figure] = {"start": start, "sweep": sweep, "grid": grid, "ledger": ledger}
+FIGURES: dict[str, Figure] = {"start": start, "sweep": sweep, "grid": grid, "ledger": ledger, "watching": watching}
 
 
 def main() -> None:
