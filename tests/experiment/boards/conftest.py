@@ -20,5 +20,6 @@ def sweep_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a sweep over convolutional networks: three trials, the last of which failed."""
     folder = tmp_path_factory.mktemp("looking") / "runs" / "sweeps" / "digits_cnn" / "20260131-120000-abcd"
     lines = ["experiment=digits_cnn", "trainer=cpu", "fit.verbose=0", "callbacks=none", f"sweep_dir={folder}"]
+    lines.append("logger.diagnostics.every=20")  # batches: a distribution is drawn from its second step on
     sweep(SweepRequest([*lines, *(_LARGE if SCREENSHOTS in os.environ else _SMALL)], quiet=True))
     return folder
