@@ -1,7 +1,5 @@
 """The contract of any optimizer: Keras's numbers, config and saved variables; torch's `state_dict` and resumption."""
 
-import copy
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +10,8 @@ import torch
 
 from labkeras import config, optimizers
 from labkeras.optimizers import Optimizer
+from labkeras.testing.optimizers import copies, optimizer_case, resumption
+from labkeras.testing.properties import checked, named
 from labkeras.variable import Variable, name_scope
 
 __all__ = ["COMMON_ARGUMENTS", "check_optimizer", "gradients", "labkeras_weights", "train"]
@@ -48,7 +48,8 @@ def check_optimizer(name: str, arguments: dict[str, Any]) -> None:
             _check_numbers(name, arguments, dtype)
     _check_config(name, arguments)
     _check_exchange_of_variables(name, arguments)
-    _check_resumption(name, arguments)
+    case = optimizer_case(getattr(optimizers, name), arguments)
+    checked(named(resumption, copies), case)
 
 
 def gradients(dtype: str = "float32", steps: int = STEPS) -> list[list[np.ndarray[Any, Any]]]:
@@ -126,26 +127,6 @@ def _check_exchange_of_variables(name: str, arguments: dict[str, Any]) -> None:
     back = getattr(keras.optimizers, name)(**arguments, name="opt")
     back.build(their_weights)
     back.load_own_variables(saved)
-
-
-def _check_resumption(name: str, arguments: dict[str, Any]) -> None:
-    grads = gradients()
-    through, weights = _built(name, arguments, "float32")
-    train(through, weights, grads[:7])
-    written = io.BytesIO()
-    torch.save([through.state_dict(), [weight.detach().clone() for weight in weights]], written)
-    written.seek(0)
-    state, values = torch.load(written, weights_only=True)
-    resumed, resumed_weights = _built(name, arguments, "float32")
-    for weight, value in zip(resumed_weights, values, strict=True):
-        weight.assign(value)
-    resumed.load_state_dict(state)
-    copied = copy.deepcopy((through, weights))
-    for optimizer, of_optimizer in ((through, weights), (resumed, resumed_weights), copied):
-        train(optimizer, of_optimizer, grads[7:])
-    for other, other_weights in ((resumed, resumed_weights), copied):
-        for one, another in zip([*weights, *through.variables], [*other_weights, *other.variables], strict=True):
-            assert torch.equal(one, another)
 
 
 def _built(name: str, arguments: dict[str, Any], dtype: str) -> tuple[Optimizer, list[Variable]]:
