@@ -3,7 +3,19 @@
 Addresses, not classes: so that `labkeras list` need not import torch to show them.
 """
 
+from typing import Any
+
 from labkeras import hookimpl
+
+LABKERAS_API = 1
+
+labkeras_check: dict[str, dict[str, Any]] = {
+    "layers/chebyshev_kan_dense": {"arguments": {"units": 3}},
+    "layers/kan_conv2d": {"arguments": {"filters": 3, "kernel_size": (3, 3)}, "input_shape": (2, 5, 6, 2)},
+    "layers/kan_dense": {"arguments": {"units": 3}},
+    "layers/rbf_kan_dense": {"arguments": {"units": 3}},
+}
+"""How `labkeras plugin check` makes and tries the components."""
 
 
 @hookimpl

@@ -18,8 +18,8 @@ __all__ = ["KANGrids"]
 class KANGrids(Callback):
     """Calls `update_grid` of each `KANDense` with inputs that it saw in training, at the end of the first epochs.
 
-    Of layers within layers as well; a model without any is left alone, so that a sweep may have both. It looks at inputs
-    through torch's hooks, in those epochs alone.
+    Of layers within layers as well; a model without any is left alone, so that a sweep may have both. It looks at
+    inputs through torch's hooks, in those epochs alone.
 
     Args:
         epochs: how many epochs the grids follow the inputs, a positive integer; afterwards they stay.
@@ -67,8 +67,8 @@ class KANGrids(Callback):
         for layer, seen in self._seen.items():
             if not seen:
                 raise InvalidArgumentError(
-                    f"KANGrids saw no inputs of layer {layer.name!r}: it must take part in training, and the model must "
-                    f"not be compiled with `jit_compile=True`. Received: epoch={epoch}"
+                    f"KANGrids saw no inputs of layer {layer.name!r}: it must take part in training, and the model "
+                    f"must not be compiled with `jit_compile=True`. Received: epoch={epoch}"
                 )
             layer.update_grid(torch.cat(seen)[: self.samples], self.adaptivity)
             _agree(layer)

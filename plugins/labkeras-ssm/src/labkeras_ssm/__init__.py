@@ -3,7 +3,22 @@
 Addresses, not classes: so that `labkeras list` need not import torch to show them.
 """
 
+from typing import Any
+
 from labkeras import hookimpl
+
+LABKERAS_API = 1
+
+# States are outputs of a cell too, and kept in single precision at least, whatever the policy's type is.
+_STATES = ("dtype_policies",)
+
+labkeras_check: dict[str, dict[str, Any]] = {
+    "layers/mamba": {"arguments": {"units": 3}, "input_shape": (2, 6, 5)},
+    "layers/mamba_cell": {"arguments": {"units": 3}, "skip": _STATES},
+    "layers/s4d": {"arguments": {"units": 3}, "input_shape": (2, 6, 5)},
+    "layers/s4d_cell": {"arguments": {"units": 3}, "skip": _STATES},
+}
+"""How `labkeras plugin check` makes and tries the components."""
 
 
 @hookimpl

@@ -50,7 +50,7 @@ class MambaCell(Layer):
     Shapes:
         inputs: (batch, features)
         states: [what the convolution still sees, modes]: (batch, (conv_size - 1) · expand · units) and
-            (batch, expand · units · state_dim)
+            (batch, expand · units · state_dim); zeros unless given
         output: (batch, units), and the new states, in a list
 
     Reference:
@@ -146,8 +146,10 @@ class MambaCell(Layer):
         if self.use_conv_bias:
             self.conv_bias = self.add_weight(name="conv_bias", shape=(inner,), initializer="zeros")
 
-    def call(self, inputs: Tensor, states: Any, training: bool = False) -> tuple[Tensor, list[Tensor]]:
+    def call(self, inputs: Tensor, states: Any = None, training: bool = False) -> tuple[Tensor, list[Tensor]]:
         del training  # for RNN's sake
+        if states is None:
+            states = [inputs.new_zeros((inputs.shape[0], size), dtype=self.state_dtype) for size in self.state_size]
         raw, gate = self._project(inputs)
         window = torch.cat([self._window(states[0]).to(raw.dtype), raw.unsqueeze(1)], 1)
         driven = self.activation(self._convolve(window)[:, 0])

@@ -59,7 +59,7 @@ class S4DCell(Layer):
     Shapes:
         inputs: (batch, features)
         states: [modes], or that tensor alone: (batch, 2 · units · state_dim), real and imaginary parts; with "real"
-            (batch, units · state_dim)
+            (batch, units · state_dim); zeros unless given
         output: (batch, units), and the new state, in a list if it came in one
 
     Reference:
@@ -136,8 +136,10 @@ class S4DCell(Layer):
                     name="output_bias", shape=(2 * self.units,), initializer=self.bias_initializer
                 )
 
-    def call(self, inputs: Tensor, states: Any, training: bool = False) -> tuple[Tensor, Any]:
+    def call(self, inputs: Tensor, states: Any = None, training: bool = False) -> tuple[Tensor, Any]:
         del training  # for RNN's sake
+        if states is None:
+            states = [inputs.new_zeros((inputs.shape[0], self.state_size), dtype=self.state_dtype)]
         before = states[0] if isinstance(states, list | tuple) else states
         projected = self._project(inputs)
         system = self._system(projected.dtype)
