@@ -236,9 +236,9 @@ def _trained(case: LayerCase, layer: Layer, batch_size: int) -> dict[str, np.nda
         warnings.simplefilter("ignore")  # Flatten's, on masks that end here; Lightning's, on small loaders
         outputs = layer(placeholders)
         flat = Flatten()(outputs) if len(outputs.shape) > 2 else outputs
-        # A mean, so that the steps stay small however large the output is.
+        # A mean, and short steps: rounding must not grow to a difference.
         model = Model(placeholders, Dense(1, kernel_initializer=Constant(1 / flat.shape[-1]), name="head")(flat))
-        model.compile(SGD(0.1), "mse")
+        model.compile(SGD(0.1, global_clipnorm=1.0), "mse")
         arguments: dict[str, Any] = {"batch_size": batch_size, "epochs": 2, "shuffle": False, "verbose": 0}
         # A forked process cannot use a GPU.
         model.fit(rows, np.arange(8.0)[:, None] / 8, trainer={"accelerator": "cpu"}, **arguments)

@@ -15,6 +15,7 @@ from labkeras.models import Sequential
 from labkeras.testing import component
 from labkeras.testing.comparing import assert_same, sample, tensors_of
 from labkeras.testing.component import Component, need
+from labkeras.testing.processes import run_ranks
 from labkeras.testing.properties import checked, expect, named
 
 __all__ = ["LOSS_PROPERTIES", "LossCase", "check_loss", "loss_case"]
@@ -209,14 +210,25 @@ def fit(case: LossCase) -> None:
     """
     predictions = case.predictions()
     need(predictions.ndim > 1, "the predictions have no axis of features")
-    model = Sequential([Dense(predictions.shape[-1], activation=_activation_for(case.y_pred))])
-    model.compile("adam", case.made())
+    model = _model(case)
     inputs = sample((*predictions.shape[:-1], 8))
     before = model.evaluate(inputs, case.y_true, verbose=0)
     model.optimizer.learning_rate = 0.05
     model.fit(inputs, case.y_true, epochs=30, batch_size=len(inputs), verbose=0)
     after = model.evaluate(inputs, case.y_true, verbose=0)
     expect(after < before, "the loss after 30 steps of training", expected=f"less than {before}", received=after)
+
+
+def processes(case: LossCase) -> None:
+    """Two processes (DDP) that share a batch train with it as one process does with the whole batch.
+
+    As for `rows_are_independent`, and leave the reduction to the base, which knows of the processes.
+    """
+    need(case.predictions().ndim > 1, "the predictions have no axis of features")
+    alone = _fitted(case, 8)
+    for together in run_ranks(_fitted, case, 4):
+        for one, other in zip(together, alone, strict=True):
+            assert_same(torch.as_tensor(one), torch.as_tensor(other), "weights after two epochs", tolerance=1e-4)
 
 
 def copies(case: LossCase) -> None:
@@ -250,6 +262,7 @@ LOSS_PROPERTIES = named(
     compile,
     vmap,
     fit,
+    processes,
 )
 """The properties of losses, in the order in which they are looked at."""
 
@@ -298,3 +311,21 @@ def _activation_for(predictions: Any) -> str | None:
     if predictions.min() < 0 or predictions.max() > 1:
         return None
     return "softmax" if np.allclose(predictions.sum(-1), 1, atol=1e-4) else "sigmoid"
+
+
+def _model(case: LossCase) -> Any:
+    torch.manual_seed(0)
+    model = Sequential([Dense(case.y_pred.shape[-1], activation=_activation_for(case.y_pred))])
+    model.compile("adam", case.made())
+    return model
+
+
+def _fitted(case: LossCase, batch_size: int) -> list[Any]:
+    """The weights of a model after two steps on eight rows."""
+    model = _model(case)
+    x = sample((8, *case.y_pred.shape[1:-1], 5))
+    y = np.resize(case.y_true, (8, *case.y_true.shape[1:]))
+    trainer = {"accelerator": "cpu"}  # a forked process cannot use a GPU
+    model.fit(x, y, batch_size=batch_size, epochs=2, shuffle=False, verbose=0, trainer=trainer)
+    weights: list[Any] = model.get_weights()
+    return weights

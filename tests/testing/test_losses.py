@@ -140,6 +140,7 @@ FAULTS = [
     ("compile", Branching, "Error|Unsupported"),
     ("vmap", Branching, "RuntimeError"),
     ("fit", Uphill, "the loss after 30 steps"),
+    ("processes", OverTheBatch, "weights after two epochs"),
 ]
 
 
