@@ -18,7 +18,8 @@ _COUNTS_TOP, _COUNTS_HEIGHT = 484, 72
 
 _INK, _PALE, _GRID = (38, 38, 38), (120, 120, 120), (226, 226, 226)
 # Told apart by readers who do not see red and green as two colours.
-_BAR, _OVER, _UNDER = (76, 120, 168), (228, 87, 86), (242, 182, 87)
+_BAR, _OVER, _UNDER = (104, 142, 184), (214, 72, 72), (214, 140, 30)
+_OVER_PALE, _UNDER_PALE = (244, 184, 184), (250, 216, 160)
 
 Box: TypeAlias = tuple[float, float, float, float]
 
@@ -103,18 +104,21 @@ def _axes(picture: _Picture, name: str) -> None:
 
 
 def _bar(picture: _Picture, low: float, high: float, confidence: float, accuracy: float) -> None:
-    """The accuracy of a bin, and from there to its confidence the gap."""
-    picture.box((_x(low), _y(0), _x(high), _y(accuracy)), (*_BAR, 220), "white")
-    colour = _OVER if confidence > accuracy else _UNDER
-    picture.box((_x(low), _y(accuracy), _x(high), _y(confidence)), (*colour, 110), colour)
+    """What was said and came true, and above it the gap: what was said alone, or what came true alone."""
+    picture.box((_x(low), _y(0), _x(high), _y(min(accuracy, confidence))), _BAR, "white")
+    colour, pale = (_OVER, _OVER_PALE) if confidence > accuracy else (_UNDER, _UNDER_PALE)
+    picture.box((_x(low), _y(accuracy), _x(high), _y(confidence)), pale, colour)
 
 
 def _legend(picture: _Picture) -> None:
-    for place, (text, colour) in enumerate(
-        (("what came true", _BAR), ("too sure", _OVER), ("not sure enough", _UNDER))
-    ):
+    lines = (
+        ("came true as said", _BAR, _BAR),
+        ("said, and did not come true", _OVER_PALE, _OVER),
+        ("came true, and was not said", _UNDER_PALE, _UNDER),
+    )
+    for place, (text, fill, outline) in enumerate(lines):
         y = _TOP + 16 + 20 * place
-        picture.box((_x(0) + 12, y - 6, _x(0) + 26, y + 6), (*colour, 220 if colour == _BAR else 130), colour)
+        picture.box((_x(0) + 12, y - 6, _x(0) + 26, y + 6), fill, outline)
         picture.text((_x(0) + 34, y), text, 13, anchor="lm")
 
 
