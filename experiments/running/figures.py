@@ -47,7 +47,7 @@ WATCHED = {
         "model.nodes.stem.filters=64",
         "model.nodes.block.nodes.conv1.filters=64",
         "model.nodes.block.nodes.conv2.filters=64",
-        "fit.epochs=2",
+        "fit.epochs=1",
     ],
 }
 

@@ -20,7 +20,7 @@ def test_the_script_measures_every_figure() -> None:
     environment = {**os.environ, "PYTHONPATH": str(root)}
     done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=500, cwd=root, env=environment)
     rows = [line for line in done.stdout.splitlines() if line.startswith("|")]
-    assert len(rows) == 2 + 11
+    assert len(rows) == 2 + 14
 
 
 def test_the_table_of_the_readme_is_the_one_that_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
