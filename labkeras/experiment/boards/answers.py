@@ -121,10 +121,15 @@ def _meaning(outputs: np.ndarray, y: np.ndarray, loss: Any) -> Classes | Numbers
     outputs = outputs[..., 0] if classes == 1 and outputs.ndim > 1 else outputs
     if labels.shape != outputs.shape:
         return None
-    if "binary" in type(loss).__name__.lower() and set(np.unique(labels)) <= {0, 1}:
+    if "binary" in _name(loss) and set(np.unique(labels)) <= {0, 1}:
         positive = 1 / (1 + np.exp(-outputs)) if _are_logits(loss, outputs) else outputs
         return Classes(labels.reshape(-1).astype(int), _two(positive.reshape(-1)), labels.ndim == 1)
     return Numbers(labels.reshape(-1).astype(np.float64), outputs.reshape(-1))
+
+
+def _name(loss: Any) -> str:
+    """The name of a loss, which may be given as such, as a function or as an object."""
+    return (loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)).lower()
 
 
 def _classes(labels: np.ndarray, outputs: np.ndarray, loss: Any) -> Classes:

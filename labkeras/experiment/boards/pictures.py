@@ -21,6 +21,7 @@ from labkeras.experiment.boards.picture_options import PictureOptions
 from labkeras.experiment.boards.samples import Samples, samples_of
 from labkeras.experiment.runs.data import RunData
 from labkeras.experiment.runs.directory import RunDirectory
+from labkeras.plugins.choice import chosen_words
 
 __all__ = ["show"]
 
@@ -62,13 +63,21 @@ def show(
 
 def _write_texts(board: TensorBoard, folder: RunDirectory, model: Any, step: int) -> None:
     with _left_out("the command"):
-        board.add_text("command", _code(shlex.join(folder.record().get("command") or []), "sh"), step)
+        board.add_text("command", _code(_command(folder), "sh"), step)
     with _left_out("the config"):
         board.add_text("config", _code((folder.path / "config.yaml").read_text(encoding="utf-8"), "yaml"), step)
     with _left_out("the summary of the model"):
         lines: list[str] = []
         model.summary(print_fn=lines.append)
         board.add_text("summary", _code("\n".join(lines)), step)
+
+
+def _command(folder: RunDirectory) -> str:
+    """What makes this run again: of a trial, its own words, and not those of the sweep."""
+    overrides = folder.overrides()
+    if overrides:
+        return shlex.join(["labkeras", *chosen_words(), "train", *overrides])
+    return shlex.join(folder.record().get("command") or [])
 
 
 def _draw(

@@ -40,19 +40,25 @@ def serving(folder: Path, host: str = "127.0.0.1", port: int | None = None, *, o
     words = ["tensorboard", "--logdir", str(folder), "--host", host, *([] if port is None else ["--port", str(port)])]
     board.configure([*words, *(_AT_ONCE if once else _AS_IT_COMES)])
     try:
-        with contextlib.redirect_stderr(io.StringIO()):  # it says of its fast reader each time that it is new
-            address = board.launch()
+        yield _launched(board)
     except program.TensorBoardServerException as error:
         raise InvalidArgumentError(f"{error.msg}. Received: host={host!r}, port={port!r}") from error
-    try:
-        yield address
     finally:
-        servers[0].shutdown()
-        servers[0].server_close()
+        for server in servers:
+            server.shutdown()
+            server.server_close()
         # The fast reader is a process of its own, which ends when nobody holds its input any more.
         handle = getattr(getattr(board, "_ingester", None), "_stdin_handle", None)
         if handle is not None:
             handle.close()
+
+
+def _launched(board: Any) -> str:
+    """Starts a server; returns its address."""
+    with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+        # It says of its fast reader each time that it is new, and Python of the reader that nobody waits for its end.
+        warnings.simplefilter("ignore", ResourceWarning)
+        return str(board.launch())
 
 
 def _tensorboard() -> tuple[Any, Any]:
