@@ -19,7 +19,7 @@ __all__ = ["free_port", "run_ranks"]
 _AFTER_GPU = "in combination with fork-based multiprocessing"  # torch's words
 
 
-def run_ranks(function: Callable[..., Any], *arguments: Any, count: int = 2, seconds: float = 60) -> list[Any]:
+def run_ranks(function: Callable[..., Any], *arguments: Any, count: int = 2, seconds: float = 120) -> list[Any]:
     """What `function(*arguments)` returns in each of several processes that have joined, as torchrun would start them.
 
     Args:
