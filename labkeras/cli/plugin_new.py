@@ -132,8 +132,8 @@ def _components(bare: str, options: argparse.Namespace) -> Iterator[_Component]:
         core = [entry.name for entry in _entries_of_core(component)]
         if core:
             raise InvalidArgumentError(
-                f"labkeras itself has {core[0]!r} among its {component.kinds}, which that name alone would go on to mean: "
-                f"choose another. Received: --{kind.kind} {wanted}"
+                f"labkeras itself has {core[0]!r} among its {component.kinds}, and the name alone would go on to mean "
+                f"that: choose another. Received: --{kind.kind} {wanted}"
             )
         yield component
 
