@@ -27,7 +27,18 @@ from labkeras.experiment.reports.texts import number
 from labkeras.experiment.runs.directory import RunDirectory
 from labkeras.experiment.sweeps.ledger import Ledger, TrialRecord, read_ledger
 
-__all__ = ["Run", "command", "groups", "markdown", "numbers", "read_runs", "study_of", "within_seeds", "write", "write_runs"]
+__all__ = [
+    "Run",
+    "command",
+    "groups",
+    "markdown",
+    "numbers",
+    "read_runs",
+    "study_of",
+    "within_seeds",
+    "write",
+    "write_runs",
+]
 
 HERE = Path(__file__).parent
 STUDIES = sorted(path.parent.name for path in HERE.glob("*/study.py"))
