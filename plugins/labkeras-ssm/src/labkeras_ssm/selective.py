@@ -44,7 +44,7 @@ def selective_scan(
     parts, state = [], start_BUN
     length = _length_of_parts(inputs_BTU, a_UN)
     # By `split`, whose gradient is put together once; that of each slice would be as long as the sequence.
-    for rows in zip(*(one.split(length, 1) for one in (inputs_BTU, dt_BTU, entry_BTN, exit_BTN)), strict=True):
+    for rows in zip(*(torch.split(one, length, 1) for one in (inputs_BTU, dt_BTU, entry_BTN, exit_BTN)), strict=True):
         outputs, state = _again_for_gradient(_scanned, length < inputs_BTU.shape[1], *rows, a_UN, state)
         parts.append(outputs)
     assert state is not None
@@ -66,7 +66,7 @@ def selective_state(inputs_BTU: Tensor, dt_BTU: Tensor, a_UN: Tensor, entry_BTN:
     left_BTU = following.flip(1).cumsum(1).flip(1)
     total: Any = 0
     length = _length_of_parts(inputs_BTU, a_UN)
-    for rows in zip(*(one.split(length, 1) for one in (inputs_BTU * dt_BTU, left_BTU, entry_BTN)), strict=True):
+    for rows in zip(*(torch.split(one, length, 1) for one in (inputs_BTU * dt_BTU, left_BTU, entry_BTN)), strict=True):
         total = total + _again_for_gradient(_left, length < inputs_BTU.shape[1], *rows, a_UN)
     if start_BUN is None:
         return total  # type: ignore[no-any-return]  # a tensor by now
