@@ -22,6 +22,7 @@ from labkeras.distribution.setting import Distribution
 from labkeras.errors import InvalidArgumentError, UnsupportedArgumentError
 from labkeras.layers.core.dense import Dense
 from labkeras.nest import map_structure
+from labkeras.optimizers.wrapper import innermost
 from labkeras.variable import Variable
 
 __all__ = ["ShardedWeights"]
@@ -171,13 +172,14 @@ class ShardedWeights:
         return self._distribution.get_variable_layout(variable).axes
 
     def _check(self) -> None:
-        optimizer = self.optimizer
-        kind = type(optimizer).__name__
-        if kind in _NEEDS_WHOLE or getattr(optimizer, "clipnorm", None) or getattr(optimizer, "global_clipnorm", None):
+        optimizer, inner = self.optimizer, innermost(self.optimizer)
+        kind = type(inner).__name__
+        clips = getattr(inner, "clipnorm", None) or getattr(inner, "global_clipnorm", None)
+        if kind in _NEEDS_WHOLE or clips or getattr(optimizer, "needs_closure", False):
             raise UnsupportedArgumentError(
-                f"with split weights, {kind} cannot look at the norms of whole gradients: clip by "
-                "`trainer={'gradient_clip_val': …}`, and use another optimizer than Adafactor, Lamb or Muon. "
-                f"Received: optimizer={optimizer!r}"
+                f"with split weights, {type(optimizer).__name__} cannot look at the norms of whole gradients: clip by "
+                "`trainer={'gradient_clip_val': …}`, and use another optimizer than Adafactor, Lamb, Muon, or one that "
+                f"needs gradients at more than one point. Received: optimizer={optimizer!r}"
             )
         for weight in self._weights:
             variable = weight.variable

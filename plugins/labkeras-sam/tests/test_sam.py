@@ -12,11 +12,12 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from labkeras import Input, Model, callbacks, layers, optimizers
-from labkeras.errors import InvalidArgumentError
+from labkeras.distribution import DeviceMesh, LayoutMap, ModelParallel
+from labkeras.errors import InvalidArgumentError, UnsupportedArgumentError
 from labkeras.models import Sequential
 from labkeras.optimizers import SGD, Adam, LossScaleOptimizer
 from labkeras.random import set_random_seed
-from labkeras.testing import check_optimizer
+from labkeras.testing import check_optimizer, run_ranks
 from labkeras_sam.sam import SAM
 
 LIGHTNINGS = {"gradient_clip_val": 1e9}
@@ -314,6 +315,17 @@ def test_what_takes_steps_without_a_closure_is_told_so() -> None:
     weight = torch.nn.Parameter(torch.ones(3))
     with pytest.raises(InvalidArgumentError, match=r"more than one point.*closure=None"):
         SAM("sgd").apply([torch.ones(3)], [weight])
+
+
+def test_weights_that_are_split_among_processes_are_refused() -> None:
+    def run() -> str:
+        layout_map = LayoutMap(DeviceMesh((2,), ["batch"], ["cpu:0", "cpu:1"]))
+        layout_map[".*dense.*kernel"] = ("batch", None)
+        with ModelParallel(layout_map=layout_map).scope(), pytest.raises(UnsupportedArgumentError) as caught:
+            network().fit(DATA, TARGETS, verbose=0)
+        return str(caught.value)
+
+    assert all("more than one point" in text for text in run_ranks(run))
 
 
 # --- configs and state ------------------------------------------------------------------------------------------------

@@ -162,7 +162,7 @@ def _norm(tensors: list[Tensor]) -> Tensor:
     """The norm of all tensors together."""
     dtype = torch.float64 if any(tensor.dtype is torch.float64 for tensor in tensors) else torch.float32
     norms = [
-        # Of weights that are shared out over devices, each has the norm of its part until they are put together.
+        # Of a weight that is shared out over devices, each has the norm of its part until they are put together.
         norm.full_tensor() if isinstance(norm, DTensor) else norm
         for norm in torch._foreach_norm(tensors, 2, dtype)
     ]
@@ -172,7 +172,9 @@ def _norm(tensors: list[Tensor]) -> Tensor:
 
 @torch.no_grad()
 def _put_back(params: list[Tensor], before: list[Tensor]) -> None:
-    torch._foreach_copy_(params, before)
+    # One by one, as `_climb` moves them: weights that are shared out over devices know no other way.
+    for param, value in zip(params, before, strict=True):
+        param.copy_(value)
 
 
 def _not_negative(value: Any, name: str) -> float:
