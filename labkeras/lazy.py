@@ -9,7 +9,8 @@ import ast
 import importlib
 import sys
 from collections.abc import Callable
-from importlib.util import resolve_name
+from importlib.util import decode_source, resolve_name
+from pathlib import Path
 from typing import Any
 
 __all__ = ["exports"]
@@ -46,9 +47,7 @@ def exports(package: str) -> tuple[list[str], Callable[[str], Any], Callable[[],
 
 def _exported_names(package: str) -> dict[str, tuple[str, str | None]]:
     """name → (module, attribute of the module, or None if the name is the module itself)."""
-    spec = sys.modules[package].__spec__
-    loader = getattr(spec, "loader", None)
-    source = loader.get_source(package) if loader is not None else None
+    source = _source(package)
     if source is None:
         raise ImportError(f"the source of {package} is needed to list what it exports, but was not found")
     found: dict[str, tuple[str, str | None]] = {}
@@ -70,3 +69,13 @@ def _origin(package: str, target: str, name: str) -> tuple[str, str | None]:
     if target == package:
         return f"{target}.{name}", None
     return target, name
+
+
+def _source(package: str) -> str | None:
+    spec = sys.modules[package].__spec__
+    loader = getattr(spec, "loader", None)
+    if hasattr(loader, "get_source"):
+        return loader.get_source(package)  # type: ignore[no-any-return, union-attr]
+    # A loader of somebody's own, such as the one of pytest that rewrites assertions, may lack it.
+    path = getattr(spec, "origin", None)
+    return None if path is None else decode_source(Path(path).read_bytes())

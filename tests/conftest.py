@@ -11,6 +11,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 from absl import logging as absl_logging
 
+from labkeras.testing.pytest_plugin import fresh_labkeras as fresh_labkeras
+from labkeras.testing.pytest_plugin import labkeras_plugin as labkeras_plugin
+
 # Keras and TensorBoard bring absl. When Hydra sets up logging, absl's handler closes the stream that it was made with,
 # unless that is the process's own: here it would be pytest's.
 absl_logging.get_absl_handler().python_handler.stream = sys.__stderr__

@@ -1,8 +1,12 @@
 """Names of a package are imported when somebody asks for them."""
 
+import importlib
 import subprocess
 import sys
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import spec_from_file_location
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -69,3 +73,18 @@ def test_importing_layers_imports_no_lightning() -> None:
     code = "import sys, labkeras.layers, labkeras.models; labkeras.layers.Dense; labkeras.models.Model; "
     code += "assert not {'pytorch_lightning', 'keras', 'torchmetrics'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_loader_that_gives_no_source_does_no_harm(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Loader(SourceFileLoader):
+        get_source = property()  # type: ignore[assignment]  # as if it were not there
+
+    file = str(sample / "__init__.py")
+
+    def find(name: str, *_: object) -> ModuleSpec | None:
+        if name != "lazy_sample":
+            return None
+        return spec_from_file_location(name, file, loader=Loader(name, file), submodule_search_locations=[str(sample)])
+
+    monkeypatch.setattr(sys, "meta_path", [SimpleNamespace(find_spec=find), *sys.meta_path])
+    assert importlib.import_module("lazy_sample").renamed == 1

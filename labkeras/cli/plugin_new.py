@@ -180,6 +180,7 @@ def _files(bare: str, components: list[_Component]) -> Iterator[tuple[str, str]]
     yield "docs/index.md", _filled("index.md", common)
     yield f"src/{package}/__init__.py", _filled("init.py", common)
     yield f"src/{package}/py.typed", ""
+    yield "tests/conftest.py", _filled("conftest.py", common)
     yield "tests/test_plugin.py", _filled("test_plugin.py", common)
     for one in components:
         names = {**common, "Class": one.target, "name": one.name, "module": one.name}

@@ -1,6 +1,7 @@
-"""Fixtures for the tests of plugins. pytest finds them by itself where labkeras is installed.
+"""Fixtures for the tests of plugins: a `conftest.py` imports those that it wants.
 
-Nothing of labkeras is imported before a test asks for a fixture: pytest starts in every project, torch only in some.
+There is no entry point for pytest: it would rewrite the assertions of all of labkeras. Nothing of labkeras is imported
+before a test asks for a fixture.
 """
 
 from collections.abc import Callable, Iterator
