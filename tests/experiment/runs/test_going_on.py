@@ -9,6 +9,7 @@ import pytest
 from labkeras.errors import RunStoppedError
 from labkeras.experiment import compose, run
 from labkeras.experiment.runs.directory import RunDirectory
+from labkeras.naming import clear_names
 from tests.helpers import dying_runs
 from tests.helpers.dying_runs import DEATH, DeathError, outcome, overrides
 
@@ -23,6 +24,7 @@ def _components(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
 
 
 def start(folder: Path, lines: list[str], **arguments: Any) -> dict[str, Any]:
+    clear_names()  # as in a process of its own: layers without a name are numbered, and Diagnostics tells of them by it
     return run(compose(lines, config_dir="conf"), lines, folder, **arguments)
 
 
