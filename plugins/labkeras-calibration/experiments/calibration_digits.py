@@ -21,10 +21,18 @@ def tables(runs: list[Run]) -> list[str]:
         plain = {run["seed"]: float(run[_ERROR]) for run in of_rows if _is_plain(run) and run["state"] == "done"}
         for (temperature, gamma), some in groups(of_rows, _TEMPERATURE, _GAMMA).items():
             changes = [float(run[_ERROR]) - plain[run["seed"]] for run in some if run["state"] == "done"]
-            change = "the cross-entropy" if _is_plain(some[0]) else _interval(changes, "+")
+            change = "" if _is_plain(some[0]) else _interval(changes, "+")
             measured = [_interval(numbers(some, name)) for name in (_ERROR, _BRIER, _ACCURACY)]
             lines.append([str(int(rows) * 4 // 5), temperature, gamma, measured[0], change, *measured[1:]])
-    head = ["digits", "temperature", "gamma", "calibration error, %", "more than", "Brier score, %", "accuracy, %"]
+    head = [
+        "digits",
+        "temperature",
+        "gamma",
+        "calibration error, %",
+        "more than the cross-entropy",
+        "Brier score, %",
+        "accuracy, %",
+    ]
     return [markdown(head, lines)]
 
 
