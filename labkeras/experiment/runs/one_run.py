@@ -2,48 +2,35 @@
 
 import os
 import secrets
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labkeras.callbacks.tensorboard import TensorBoard
-from labkeras.errors import ConfigError, DataError, RunStoppedError, exit_code_of
-from labkeras.experiment.boards.picture_options import PictureOptions
-from labkeras.experiment.boards.pictures import show
-from labkeras.experiment.config.components import KEY_OF_KIND, build, parameters_of
-from labkeras.experiment.config.hints import is_path
+from labkeras.errors import ConfigError, RunStoppedError, exit_code_of
 from labkeras.experiment.config.validation import checked
-from labkeras.experiment.runs.checkpointing import CheckpointOptions
-from labkeras.experiment.runs.compiling import compiled_model, given
-from labkeras.experiment.runs.data import RunData, load_data
-from labkeras.experiment.runs.debugging import OVERFIT_SAMPLES, LayerProfiler
+from labkeras.experiment.runs.compiling import compiled_model
 from labkeras.experiment.runs.directory import RunDirectory
 from labkeras.experiment.runs.failures import failure_of
-from labkeras.experiment.runs.fingerprint import fingerprint
 from labkeras.experiment.runs.going_on import check_same_config, config_of_run, cut_back
 from labkeras.experiment.runs.hparams import HParams, choices
 from labkeras.experiment.runs.model_record import write_model
 from labkeras.experiment.runs.record import RunRecord
-from labkeras.experiment.runs.recorder import MetricsRecorder
-from labkeras.experiment.runs.run_checkpoint import RunCheckpoint, checkpoint_files
+from labkeras.experiment.runs.run_checkpoint import checkpoint_files
 from labkeras.experiment.runs.stopping import REASONS, Stopping
-from labkeras.experiment.runs.telling import Loggers, Telling, added_callbacks, facts_of, run_subject
+from labkeras.experiment.runs.telling import Loggers, facts_of, run_subject
+from labkeras.experiment.runs.training import Training, training_of
 from labkeras.experiment.sweeps.trial import Trial
 from labkeras.models.model import Model
 from labkeras.plugins import hooks
-from labkeras.plugins.subjects import Run
 from labkeras.random import set_random_seed
 
 __all__ = ["run"]
 
 # Lightning starts the other processes of a distributed run with the same command; they join the folder of the first.
 _JOIN = "LABKERAS_RUN_DIR"
-# What processes of one run leave training with.
-_LEFT_TOGETHER = 128 + signal.SIGTERM
 # States in which nothing is left to do.
 _FINISHED = ("done", "pruned")
 
@@ -153,7 +140,7 @@ def _in_folder(
     known = RunRecord(folder, record)
     subject = run_subject(folder, values, seed, is_resumed=record is not None)
     try:
-        job = _job(values, model, folder, Stopping(folder, trial), known, subject)
+        job = training_of(values, model, folder, Stopping(folder, trial), known, subject)
     except ConfigError:
         if record is None:
             folder.discard()
@@ -174,7 +161,7 @@ def _follow(values: dict[str, Any], folder: RunDirectory, resume: bool) -> dict[
     if resume and folder.has_record and folder.record()["state"] in _FINISHED:
         return {}
     subject = run_subject(folder, values, _seeded(values), is_resumed=resume and folder.has_record)
-    job = _job(values, compiled_model(values), folder, Stopping(None), None, subject)
+    job = training_of(values, compiled_model(values), folder, Stopping(None), None, subject)
     with job.stopping.listening():
         return job.train_together()
 
@@ -192,81 +179,7 @@ def _seeded(values: Mapping[str, Any]) -> int:
     return seed
 
 
-@dataclass
-class _Job:
-    """A run whose parts are built."""
-
-    config: Mapping[str, Any]
-    model: Model
-    folder: RunDirectory
-    recorder: MetricsRecorder
-    callbacks: list[Any]
-    stopping: Stopping
-    record: RunRecord | None
-    subject: Run
-
-    def train(self) -> dict[str, Any]:
-        """Trains and tests; returns the test results."""
-        with self._timing("data"), self.stopping.at_once():
-            data = load_data(self.config["data"])
-            if self.config.get("debug") == "overfit":
-                data = data.some(OVERFIT_SAMPLES)
-            if self.record is not None:
-                found = self._checked(fingerprint(data))
-                facts = facts_of("labkeras_data_ready", data=data, run=self.subject)
-                self.record.running(data=found | ({"plugins": facts} if facts else {}))
-        trainer = given(self.config.get("trainer")) or None
-        arguments = data.fit_arguments(given(self.config["fit"]))
-        with self._timing("fit"):
-            self.model.fit(data.x, data.y, callbacks=self.callbacks, trainer=trainer, **arguments)
-        if self.stopping.reason == "pruned":
-            return {}
-        tested: dict[str, Any] = {}
-        if data.test is not None:
-            with self._timing("test"), self.stopping.at_once():
-                tested = self._tested(data, arguments.get("batch_size"), trainer)
-        with self._timing("pictures"), self.stopping.at_once():
-            self._draw(data, arguments.get("validation_split"))
-        return tested
-
-    def train_together(self) -> dict[str, Any]:
-        """The same, where several processes may leave training together because one of them had to."""
-        try:
-            return self.train()
-        except SystemExit as leaving:
-            if leaving.code != _LEFT_TOGETHER:
-                raise
-            self.stopping.ask("preempted" if self.stopping.reason is None else self.stopping.reason)
-            raise self.stopping.error() from leaving
-
-    def _tested(self, data: RunData, batch_size: int | None, trainer: Any) -> dict[str, Any]:
-        assert data.test is not None
-        size = {"batch_size": batch_size} if data.is_arrays else {}
-        logs = self.model.evaluate(*data.test, **size, verbose=0, return_dict=True, trainer=trainer)
-        return {f"test_{name}": float(value) for name, value in logs.items()}
-
-    def _draw(self, data: RunData, split: float | None) -> None:
-        board = next((one for one in self.callbacks if isinstance(one, TensorBoard)), None)
-        options = self.config.get("pictures", {})
-        if board is not None and options is not None:
-            show(board, self.folder, self.model, data, PictureOptions(**options), split)
-
-    def _timing(self, phase: str) -> Any:
-        return nullcontext() if self.record is None else self.record.timing(phase)
-
-    def _checked(self, now: dict[str, Any]) -> dict[str, Any]:
-        """The data's fingerprint, which must be what it was if the run goes on."""
-        before = (self.record.values.get("data") if self.record is not None else None) or {}
-        old, new = before.get("fingerprint"), now.get("fingerprint")
-        if old is not None and new is not None and old != new:
-            raise DataError(
-                "the data is not what it was when the run began: put it back, or start a new run. "
-                f"Received: fingerprint={new!r}, in run.json {old!r}"
-            )
-        return now
-
-
-def _recorded(job: _Job, record: RunRecord, overrides: Sequence[str]) -> dict[str, Any]:
+def _recorded(job: Training, record: RunRecord, overrides: Sequence[str]) -> dict[str, Any]:
     """Trains, and writes how that went, whatever happens."""
     session = None
     error: BaseException | None = None
@@ -320,14 +233,14 @@ def _state_of(error: BaseException) -> str:
     return REASONS["interrupted"].state if isinstance(error, KeyboardInterrupt) else "failed"
 
 
-def _add_notes(error: BaseException, job: _Job, state: str) -> None:
+def _add_notes(error: BaseException, job: Training, state: str) -> None:
     error.add_note(f"run directory: {job.folder.path}")
     if state != "failed" or checkpoint_files(job.folder.checkpoints):
         shown = os.path.relpath(job.folder.path)
         error.add_note(f"go on with it: labkeras resume {job.folder.path if shown.startswith('..') else shown}")
 
 
-def _summary(job: _Job) -> dict[str, Any]:
+def _summary(job: Training) -> dict[str, Any]:
     rows = job.folder.metrics()  # not from memory: training may have gone on in processes of its own
     return {
         "epochs": len(rows),
@@ -342,7 +255,7 @@ def _summary(job: _Job) -> dict[str, Any]:
     }
 
 
-def _session(job: _Job, overrides: Sequence[str]) -> HParams | None:
+def _session(job: Training, overrides: Sequence[str]) -> HParams | None:
     """The run in TensorBoard's HParams tab, if event files are written at all."""
     boards = [callback for callback in job.callbacks if isinstance(callback, TensorBoard)]
     if not boards:
@@ -365,7 +278,7 @@ def _scores(result: Mapping[str, Any]) -> dict[str, float]:
     return scores | ({"epochs": float(result["epochs"])} if result.get("epochs") else {})
 
 
-def _close(job: _Job, session: HParams | None, state: str, tested: Mapping[str, float]) -> None:
+def _close(job: Training, session: HParams | None, state: str, tested: Mapping[str, float]) -> None:
     for callback in job.callbacks:
         if isinstance(callback, TensorBoard):
             callback.close()  # a run that ended early did not come to the end of training
@@ -373,51 +286,3 @@ def _close(job: _Job, session: HParams | None, state: str, tested: Mapping[str, 
             callback.close(is_good=state in _FINISHED)
     if session is not None:
         session.close(state, tested)
-
-
-# --- building -------------------------------------------------------------------------------------------------------
-
-
-def _job(
-    config: Mapping[str, Any],
-    model: Model,
-    folder: RunDirectory,
-    stopping: Stopping,
-    record: RunRecord | None,
-    subject: Run,
-) -> _Job:
-    recorder = MetricsRecorder(folder, config.get("monitor"), config.get("mode") or "auto")
-    callbacks: list[Any] = []
-    for group in ("callbacks", "logger"):
-        for name, node in (config.get(group) or {}).items():
-            callbacks.append(build("callbacks", _within(folder.path, node), f"{group}.{name}"))
-    if config.get("debug") == "profile":
-        callbacks.append(LayerProfiler(folder.path / "profile"))
-    callbacks += added_callbacks(subject)
-    telling = Telling(subject)
-    options = config.get("checkpoint", {})
-    checkpoint = RunCheckpoint(
-        folder.checkpoints,
-        None if options is None else CheckpointOptions(**options),
-        stopping,
-        on_resume=_nothing if record is None else record.resumed,
-        monitored=recorder.value_of,
-        on_saved=telling.checkpoint_saved,
-    )
-    watching = [*callbacks, recorder, telling, checkpoint]
-    return _Job(config, model, folder, recorder, watching, stopping, record, subject)
-
-
-def _nothing(epoch: int, batch: int) -> None:
-    pass
-
-
-def _within(folder: Path, node: Mapping[str, Any]) -> dict[str, Any]:
-    """A callback's node with its paths taken from the run's folder."""
-    parameters = parameters_of("callbacks", node[KEY_OF_KIND["callbacks"]])
-    return {
-        key: str(folder / value)
-        if isinstance(value, str) and key in parameters and is_path(parameters[key].hint)
-        else value
-        for key, value in node.items()
-    }
