@@ -70,7 +70,7 @@ def test_targets_of_make_exist() -> None:
 
 
 def test_every_command_is_of_a_kind_that_a_test_runs() -> None:
-    known = ("labkeras ", "make", "python experiments/", "pip install", "tensorboard ", ".venv/bin/")
+    known = ("labkeras ", "make", "python experiments/", "python plugins/", "pip install", "tensorboard ", ".venv/bin/")
     unknown = [command for command in commands() if not command.startswith(known)]
     assert unknown == []
 
