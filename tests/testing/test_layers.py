@@ -260,3 +260,17 @@ def test_the_callers_random_numbers_stay_as_they_were() -> None:
     torch.manual_seed(4)
     check_layer(Scaled, skip=all_but("modes"))
     assert torch.equal(torch.rand(3), expected)
+
+
+class Scaled(Layer):
+    """Multiplies each feature by a learned factor."""
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.factors = self.add_weight((input_shape[-1],), "ones", name="factors")
+
+    def call(self, inputs: Tensor) -> Tensor:
+        return inputs * self.factors
+
+
+def test_a_layer_without_arguments_of_its_own_passes() -> None:
+    check_layer(Scaled, {}, input_shape=(2, 5))
