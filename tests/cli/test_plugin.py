@@ -58,9 +58,9 @@ def test_the_second_list_imports_no_plugin_and_says_the_same(tmp_path: Path) -> 
     assert first.stdout == second.stdout
     lines = first.stdout.splitlines()
     assert "a-plugin 1.2  activations: a_plugin_one" in lines
-    assert lines[lines.index("hooks, and who is called in which order:") + 1].endswith(
-        "labkeras_validate: b-plugin:it, a-plugin:it"
-    )
+    assert "hooks, and who is called in which order:" in lines
+    order = next(line for line in lines if line.startswith("  labkeras_validate: "))
+    assert order.index("b-plugin:it") < order.index("a-plugin:it")
 
 
 def test_local_plugins_and_those_left_out_are_listed(tmp_path: Path) -> None:
