@@ -105,7 +105,7 @@ def test_the_folder_of_a_package_is_checked(tmp_path: Path) -> None:
     outcome = run_labkeras(tmp_path, "plugin", "check", str(EXAMPLE.parent))
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     lines = outcome.stdout.splitlines()
-    assert lines[0] .split()[0] == "labkeras-example"
+    assert lines[0].split()[0] == "labkeras-example"
     assert lines[-1] == "nothing is wrong"
     assert any("gradients" in line and "✓" in line for line in lines)
 

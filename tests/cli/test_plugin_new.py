@@ -103,6 +103,7 @@ def test_one_kind_makes_its_files(kind: str, tmp_path: Path) -> None:
             "src/labkeras_two_moons/__init__.py",
             f"src/labkeras_two_moons/{name}.py",
             "src/labkeras_two_moons/py.typed",
+            "tests/conftest.py",
             "tests/test_plugin.py",
             f"tests/test_{name}.py",
         ]
@@ -187,7 +188,7 @@ def test_templates_have_no_name_that_nobody_fills() -> None:
     known = {"distribution", "package", "entry_point", "offers_line", "check", "hooks", "commands", "files", "sections"}
     known |= {"offered", "Class", "name", "module", "target", "kinds", "kind"}
     templates = list((ROOT / "labkeras" / "cli" / "templates").iterdir())
-    assert len(templates) == 6 + 2 * len(KINDS)
+    assert len(templates) == 7 + 2 * len(KINDS)
     for path in templates:
         assert set(Template(path.read_text(encoding="utf-8")).get_identifiers()) <= known, path.name
 

@@ -165,7 +165,7 @@ def test_the_config_is_shown_and_not_run(tmp_path: Path, capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--help"], ["labkeras train -m", "optimizer: adam, adamw", "experiment: digits_cnn", "Powered by Hydra"]),
+        (["--help"], ["labkeras train -m", "optimizer: adam, adamw", "digits_cnn, digits_mlp", "Powered by Hydra"]),
         (["--hydra-help"], ["Hydra"]),
         (["--info", "searchpath"], ["labkeras://", "lk://"]),
         (["--info", "defaults", "optimizer=sgd"], ["optimizer/sgd"]),

@@ -66,8 +66,7 @@ class Training:
         if data.test is not None:
             with self._timing("test"), self.stopping.at_once():
                 tested = self._tested(data, arguments.get("batch_size"), trainer)
-        with self._timing("pictures"), self.stopping.at_once():
-            self._draw(data, arguments.get("validation_split"))
+        self._draw(data, arguments.get("validation_split"))
         return tested
 
     def train_together(self) -> dict[str, Any]:
@@ -89,7 +88,9 @@ class Training:
     def _draw(self, data: RunData, split: float | None) -> None:
         board = next((one for one in self.callbacks if isinstance(one, TensorBoard)), None)
         options = self.config.get("pictures", {})
-        if board is not None and options is not None:
+        if board is None or options is None:
+            return
+        with self._timing("pictures"), self.stopping.at_once():
             show(board, self.folder, self.model, data, PictureOptions(**options), split)
 
     def _timing(self, phase: str) -> Any:

@@ -54,7 +54,7 @@ def test_a_run_says_what_it_was_run_with_and_on(tmp_path: Path) -> None:
     assert created <= started <= ended
     assert created.utcoffset() is not None
     assert 0 < record["seconds"] == result["seconds"]
-    assert set(record["timings"]) == {"data", "fit", "test"}
+    assert set(record["timings"]) == {"data", "fit", "test", "pictures"}
     assert record["packages"]["torch"] == torch.__version__
     assert record["python"] == sys.version.split()[0]
     assert record["hardware"]["cores"] >= 1
