@@ -49,7 +49,7 @@ def listed(folder: Path, *arguments: str) -> list[str]:
     outcome = run_labkeras(folder, *arguments, "list", "layers", "--json")
     assert outcome.returncode == 0, outcome.stderr
     rows = json.loads(outcome.stdout)
-    return sorted(row["name"] for row in rows if row["provider"] not in ("labkeras", "labkeras-example"))
+    return sorted(row["name"] for row in rows if row["provider"] in ("labkeras-other", "local_plugin"))
 
 
 def test_installed_plugins_are_used_without_being_named(folder: Path) -> None:

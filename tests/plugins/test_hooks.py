@@ -124,7 +124,7 @@ def test_components_of_a_plugin_are_options_of_a_run(tmp_path: Path) -> None:
             tmp_path, "optimizer=sign_descent", "+model.layers.factors={layer: scale}", "callbacks=stop_below"
         )
     assert result["parameters"] == 17226 + 10
-    assert [plugin["distribution"] for plugin in record["plugins"]][-1:] == ["example"]
+    assert "example" in [plugin["distribution"] for plugin in record["plugins"]]
 
 
 # --- configs and commands -------------------------------------------------------------------------------------------
