@@ -32,8 +32,6 @@ PAGE = (ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
 EXAMPLES = dict(re.findall(r"^### (labkeras_\w+)\n.*?^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
 QUICK = ["experiment=digits_mlp", "fit.epochs=2", "fit.verbose=0", "logger=none"]
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*:pytest.PytestUnraisableExceptionWarning")
-
 
 def module_of(source: str, name: str = "example") -> ModuleType:
     module = ModuleType(name)
@@ -70,8 +68,7 @@ def test_every_hook_has_a_sentence_types_an_example_and_a_test(hook: str) -> Non
     code = spec.__code__
     assert {*code.co_varnames[: code.co_argcount], "return"} == set(spec.__annotations__)
     assert f"def {hook}(" in EXAMPLES[hook]
-    here = Path(__file__).read_text(encoding="utf-8")
-    assert f"def test_{hook}" in here or f'"{hook}"' in here.partition("COMPONENTS")[2]
+    assert hook in COMPONENTS or any(name.startswith("test_") and hook in name for name in globals())
 
 
 def test_examples_take_no_argument_that_their_hook_does_not_have() -> None:
@@ -253,9 +250,6 @@ def test_labkeras_run_start_and_labkeras_run_end(tmp_path: Path, capsys: pytest.
     assert "run: done" in out
 
 
-test_labkeras_run_end = test_labkeras_run_start_and_labkeras_run_end
-
-
 def test_labkeras_data_ready_adds_facts(tmp_path: Path) -> None:
     with plugged("labkeras_data_ready"):
         _, record = trained(tmp_path)
@@ -310,10 +304,6 @@ def test_labkeras_trial_end_and_labkeras_sweep_end_and_labkeras_report_section(
     assert "digits_mlp: 2 trials done; it ended because every point" in capsys.readouterr().out
     assert re.search(r"^## The slowest\n\ntrial [01] took [\d.]+ s$", (folder / "report.md").read_text(), re.MULTILINE)
     assert re.search(r"<h2>The slowest</h2><div><p>trial [01] took", (folder / "report.html").read_text())
-
-
-test_labkeras_sweep_end = test_labkeras_trial_end_and_labkeras_sweep_end_and_labkeras_report_section
-test_labkeras_report_section = test_labkeras_sweep_end
 
 
 def swept(folder: Path, *overrides: str) -> Path:
